@@ -1,0 +1,109 @@
+"""The site's settings, once per facility: written by the charts as one file, read by operator, broker and hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field
+
+from facility import names
+from facility.vo import Https, Model, Quantity
+
+DEFAULT_PATH = Path("/etc/facility/site.yaml")
+
+
+class Namespaces(Model):
+    """Where things live: the facility's own parts and caches, user pods, HTCondor's pods."""
+
+    facility: str = "facility"
+    users: str = "facility-users"
+    batch: str = "facility-batch"
+
+
+class Images(Model):
+    """Full image references; never a floating tag."""
+
+    facility: str
+    hub: str
+    notebook: str
+    condor: str
+    xcache: str
+    pull_policy: str = "IfNotPresent"
+
+
+class Resources(Model):
+    """Requests and limits of a container."""
+
+    requests: dict[str, Quantity]
+    limits: dict[str, Quantity] = {}
+
+    def manifest(self) -> dict[str, Any]:
+        """As in a container's `resources`."""
+        return {k: v for k, v in (("requests", dict(self.requests)), ("limits", dict(self.limits))) if v}
+
+
+class CacheDefaults(Model):
+    """XCache pods."""
+
+    resources: Resources = Resources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "4Gi"})
+    ram: Annotated[str, Field(pattern=r"^[1-9][0-9]*g$")] = "1g"
+
+
+class BatchDefaults(Model):
+    """Access points and execute pods. Times are in seconds."""
+
+    access_point_resources: Resources = Resources(requests={"cpu": "200m", "memory": "256Mi"})
+    access_point_size: Quantity = "10Gi"
+    storage_class: str | None = None
+    execute_resources: Resources = Resources(requests={"cpu": "2", "memory": "4Gi"}, limits={"memory": "4Gi"})
+    execute_cpus: Annotated[int, Field(ge=1)] = 2
+    execute_idle: Annotated[int, Field(ge=10)] = 300
+    execute_grace: Annotated[int, Field(ge=10)] = 120
+    credential_refresh: Annotated[int, Field(ge=5)] = 60
+
+
+class Site(Model):
+    """Everything about this site that more than one part needs."""
+
+    namespaces: Namespaces = Namespaces()
+    images: Images
+    public_url: Https = Field(description="URL under which browsers reach the hub, without trailing slash.")
+    extra_trust: str = Field(default="", description="PEM certificates of further CAs (issuers, origins).")
+    home_size: Quantity = "10Gi"
+    notebook_resources: Resources = Resources(requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "4Gi"})
+    cache: CacheDefaults = CacheDefaults()
+    batch: BatchDefaults = BatchDefaults()
+
+    @property
+    def broker_url(self) -> str:
+        """https URL of the broker, inside the cluster."""
+        return f"https://{names.host('broker', self.namespaces.facility)}:{names.BROKER_PORT}"
+
+    @property
+    def central_manager(self) -> str:
+        """Host name of HTCondor's central manager."""
+        return names.host("cm", self.namespaces.batch)
+
+    @property
+    def compute_audience(self) -> str:
+        """Audience of tokens for submitting: one for the facility, as the collector and all access points take it."""
+        return f"condor://{self.central_manager}"
+
+    def access_point(self, vo: str) -> str:
+        """Host name of a VO's access point."""
+        return names.host(names.access_point(vo), self.namespaces.batch)
+
+    def schedd(self, vo: str) -> str:
+        """HTCondor's name of a VO's schedd."""
+        return f"ap@{self.access_point(vo)}"
+
+    def xcache(self, vo: str) -> str:
+        """Host name of a VO's cache."""
+        return names.host(names.xcache(vo), self.namespaces.facility)
+
+
+def load(path: Path = DEFAULT_PATH) -> Site:
+    """The site's settings from its file. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
+    return Site.model_validate(yaml.safe_load(path.read_text()))
