@@ -1,0 +1,87 @@
+"""Running programs: quietly when they work, with the end of what they said when they do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from facility.dev.cluster.problems import ClusterError
+
+TAIL = 30  # lines of a failed program's log that are shown
+
+
+def cache() -> Path:
+    """The folder of all that may be thrown away and made again: FACILITY_CACHE, or ~/.cache/analysis-facility."""
+    folder = Path(os.environ.get("FACILITY_CACHE", "~/.cache/analysis-facility")).expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Say what is being done and, once done, how many seconds it took."""
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    start = time.monotonic()
+    yield
+    print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def logged(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    """Run a program whose output goes to a log file of its own in the cache.
+
+    Raises:
+        ClusterError: it failed; the text ends with the last lines of its log.
+    """
+    name = "-".join(Path(str(word)).name for word in argv[:2])
+    folder = cache() / "log"
+    folder.mkdir(exist_ok=True)
+    log = folder / f"{name}-{os.getpid()}-{time.monotonic_ns()}.log"
+    with log.open("wb") as sink:
+        code = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env={**os.environ, **(env or {})}, cwd=cwd
+        ).returncode
+    if code:
+        raise ClusterError(f"`{shown(argv)}` failed ({code}); all it said is in {log}, which ends:\n{tail(log)}")
+    log.unlink()
+
+
+def output(argv: Sequence[str | Path], *, data: str | None = None) -> str:
+    """What a short program prints. Raises ClusterError with what it said on stderr when it fails."""
+    done = subprocess.run(argv, input=data or "", capture_output=True, text=True)
+    if done.returncode:
+        raise ClusterError(f"`{shown(argv)}` failed ({done.returncode}): {done.stderr.strip()}")
+    return done.stdout
+
+
+def works(argv: Sequence[str | Path]) -> bool:
+    """Whether a program can be run and ends with success; what it prints is of no interest."""
+    try:
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def pipe(source: Sequence[str | Path], sink: Sequence[str | Path]) -> None:
+    """`source | sink`. Raises ClusterError when either fails, with what both said."""
+    with subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        second = subprocess.run(sink, stdin=first.stdout, capture_output=True, text=True)
+        complaint = (first.stderr.read() if first.stderr else b"").decode(errors="replace")
+    if first.returncode or second.returncode:
+        last = "\n".join((complaint + second.stderr).strip().splitlines()[-TAIL:])
+        raise ClusterError(f"`{shown(source)} | {shown(sink)}` failed:\n{last}")
+
+
+def tail(log: Path) -> str:
+    """The last TAIL lines of a text file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:])
+
+
+def shown(argv: Sequence[str | Path]) -> str:
+    """A command as a person would recognize it, long ones cut."""
+    text = " ".join(map(str, argv))
+    return text if len(text) < 160 else text[:157] + "..."
