@@ -1,0 +1,1 @@
+"""The operator: writes all that depends on virtual organizations, their people, and the demand of their jobs."""
