@@ -1,0 +1,65 @@
+# `make help` explains the targets. Everything is installed from package registries; nothing is installed by hand.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+CLUSTER ?= kind
+PART ?= thread
+
+.PHONY: help check test demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests lock crds
+
+help: ## explain the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: tests/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --require-hashes --only-binary :all: -r tests/requirements.txt
+	@touch $@
+
+check: lint types layers unit chart-tests ## all that needs no cluster: linters, types, layers, unit tests, charts
+
+lint: $(VENV)/.installed ## ruff, formatting
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.installed ## mypy, strict
+	$(VENV)/bin/mypy
+
+layers: $(VENV)/.installed ## the house's layers
+	$(VENV)/bin/lint-imports
+
+unit: $(VENV)/.installed ## unit tests
+	$(VENV)/bin/pytest tests/unit
+
+chart-tests: $(VENV)/.installed ## charts: lint, schemas, kubeconform
+	$(VENV)/bin/pytest tests/charts
+
+test: check cluster-tests ## everything: check, then the facility on a real cluster
+
+cluster-tests: $(VENV)/.installed ## the facility on a real cluster (raises the demo first)
+	$(RUN) -m facility.dev.demo up --cluster $(CLUSTER)
+	$(VENV)/bin/pytest tests/cluster
+
+demo: $(VENV)/.installed ## from an empty machine to embargoed data read by notebook and jobs (CLUSTER=current: on the cluster of the kubeconfig, images pushed to REGISTRY)
+	$(RUN) -m facility.dev.demo up --cluster $(CLUSTER)
+	$(RUN) -m facility.dev.demo run
+
+demo-down: $(VENV)/.installed ## remove everything that the demo made
+	$(RUN) -m facility.dev.demo down
+
+cluster: $(VENV)/.installed ## only the local kind cluster
+	$(RUN) -m facility.dev.cluster up
+
+images: $(VENV)/.installed ## build the container images that changed
+	$(RUN) -m facility.dev.images build
+
+bench: $(VENV)/.installed ## measure (PART=thread) and print a table
+	$(VENV)/bin/pytest tests/bench/$(PART)_bench.py
+
+crds: $(VENV)/.installed ## write charts/crds from the models
+	$(RUN) -m facility.operator.crds
+
+lock: $(VENV)/.installed ## resolve all locked Python requirements anew
+	$(RUN) -m facility.dev.images lock

@@ -1,0 +1,272 @@
+"""A person at the hub, as far as a script can be one: signs in through the issuer's own form, spawns, runs cells.
+
+Only what a browser would send is sent: cookies, forms, the anti-forgery token of the page in hand. All TLS is
+verified against the facility's bundle; the names of the demo's services lead to this machine's loopback address,
+where kind forwards their ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import ssl
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+
+class Loopback(AbstractResolver):
+    """Resolves every name to the loopback address: the ports are kind's."""
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self._address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The one address, for whatever name."""
+        found = ResolveResult(
+            hostname=host, host=self._address, port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST
+        )
+        return [found]
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
+class SignInError(RuntimeError):
+    """The hub or the issuer refused; the text has the page's words."""
+
+
+class CellError(RuntimeError):
+    """A cell raised; the text has its traceback."""
+
+
+@dataclass
+class Form:
+    """The first form of a page: where it goes and what it holds."""
+
+    action: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(found.get("action", "")))
+        elif tag in ("input", "button") and self.forms and found.get("name"):
+            kind = found.get("type", "")
+            if kind not in ("radio", "checkbox") or "checked" in found:
+                self.forms[-1].fields.setdefault(found["name"], found.get("value", ""))
+
+
+def forms(page: str) -> list[Form]:
+    """All forms of a page with the values they would be sent with."""
+    parser = _Forms()
+    parser.feed(page)
+    return parser.forms
+
+
+def words(page: str) -> str:
+    """The text of a page, for error messages."""
+    text = re.sub(r"(?s)<(script|style|head).*?</\1>", " ", page)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()[:600]
+
+
+@dataclass
+class Person:
+    """One person with one cookie jar."""
+
+    hub: str
+    vo: str
+    account: str
+    password: str = field(repr=False)
+    http: aiohttp.ClientSession = field(repr=False)
+    user: str = ""
+    notebook: str = field(default="", repr=False)
+
+    async def sign_in(self) -> str:
+        """Through chooser, the issuer's login form and consent, back to the hub. The hub user's name.
+
+        Raises:
+            SignInError: any of them refused.
+        """
+        url = f"{self.hub}/hub/oauth/{self.vo}/login?next=%2Fhub%2Fhome"
+        for _ in range(8):
+            async with self.http.get(url) as answer:
+                page, at = await answer.text(), str(answer.url)
+                if answer.status >= 400:
+                    raise SignInError(f"{answer.status} at {_short(at)}: {words(page)}")
+            if at.startswith(self.hub):
+                break
+            url = await self._at_issuer(page, at)
+        self.user = await self._who()
+        return self.user
+
+    async def _at_issuer(self, page: str, at: str) -> str:
+        form = forms(page)[0]
+        values = dict(form.fields)
+        if "username" in values:
+            values |= {"username": self.account, "password": self.password}
+        values.pop("deny", None)
+        async with self.http.post(urljoin(at, form.action), data=values, allow_redirects=False) as answer:
+            where = answer.headers.get("Location", "")
+            if not where or "error=failure" in where:
+                raise SignInError(f"{answer.status}: {words(await answer.text())} {_short(where)}")
+            return urljoin(at, where)
+
+    async def _who(self) -> str:
+        async with self.http.get(f"{self.hub}/hub/home") as answer:
+            page = await answer.text()
+            found = re.search(r'"?user"?\s*[:=]\s*"([a-z0-9-]+)"', page) or re.search(r"/hub/spawn/([a-z0-9-]+)", page)
+            if answer.status != 200 or not found:
+                raise SignInError(f"no user on the hub's home page ({answer.status}): {words(page)}")
+            return found.group(1)
+
+    async def spawn(self, timeout: float = 240) -> str:
+        """Start the notebook server and wait until it answers. Its URL, with slash at the end."""
+        base = f"{self.hub}/hub/api/users/{self.user}/server"
+        async with self.http.post(base, json={}, headers=self._xsrf("/hub/")) as answer:
+            text = await answer.text()
+            if answer.status not in (201, 202) and "already running" not in text:
+                raise SignInError(f"{answer.status} at spawn: {words(text)}")
+        async with asyncio.timeout(timeout):
+            await self._ready(f"{base}/progress")
+        self.notebook = f"{self.hub}/user/{self.user}/"
+        async with self.http.get(f"{self.notebook}lab") as answer:
+            if answer.status != 200:
+                raise SignInError(f"{answer.status} at the notebook: {words(await answer.text())}")
+        return self.notebook
+
+    async def _ready(self, url: str) -> None:
+        async with self.http.get(url, headers=self._xsrf("/hub/")) as answer:
+            async for line in answer.content:
+                if not line.startswith(b"data:"):
+                    continue
+                event = json.loads(line[5:])
+                if event.get("failed"):
+                    raise SignInError(f"spawn failed: {event.get('message')}")
+                if event.get("ready"):
+                    return
+
+    async def stop(self) -> None:
+        """Stop the notebook server; it is gone or going afterwards."""
+        base = f"{self.hub}/hub/api/users/{self.user}/server"
+        async with self.http.delete(base, headers=self._xsrf("/hub/")) as answer:
+            if answer.status not in (202, 204, 404):
+                raise SignInError(f"{answer.status} at stop: {words(await answer.text())}")
+
+    async def put(self, path: str, text: str) -> None:
+        """Write a text file into the home directory, by Jupyter's contents API."""
+        body = {"type": "file", "format": "text", "content": text}
+        url = f"{self.notebook}api/contents/{path}"
+        async with self.http.put(url, json=body, headers=self._xsrf(self._path)) as answer:
+            if answer.status not in (200, 201):
+                raise SignInError(f"{answer.status} writing {path}: {words(await answer.text())}")
+
+    async def get(self, path: str) -> str:
+        """Read a file of the home directory; binary ones as base64 text (Jupyter's contents API)."""
+        async with self.http.get(f"{self.notebook}api/contents/{path}") as answer:
+            if answer.status != 200:
+                raise SignInError(f"{answer.status} reading {path}: {words(await answer.text())}")
+            return str((await answer.json())["content"])
+
+    @asynccontextmanager
+    async def kernel(self) -> AsyncIterator[Kernel]:
+        """A kernel of one's own, ended afterwards."""
+        headers = self._xsrf(self._path)
+        async with self.http.post(f"{self.notebook}api/kernels", json={}, headers=headers) as answer:
+            if answer.status != 201:
+                raise SignInError(f"{answer.status} starting a kernel: {words(await answer.text())}")
+            name = (await answer.json())["id"]
+        socket_url = f"{self.notebook}api/kernels/{name}/channels?session_id={uuid.uuid4().hex}"
+        try:
+            async with self.http.ws_connect(socket_url, origin=self.hub, max_msg_size=2**26) as channel:
+                yield Kernel(channel)
+        finally:
+            async with self.http.delete(f"{self.notebook}api/kernels/{name}", headers=self._xsrf(self._path)):
+                pass
+
+    @property
+    def _path(self) -> str:
+        return urlsplit(self.notebook).path
+
+    def _xsrf(self, path: str) -> dict[str, str]:
+        """The anti-forgery token of the page with the most specific path (JupyterHub keeps one per server)."""
+        found = [c for c in self.http.cookie_jar if c.key == "_xsrf" and path.startswith(c["path"] or "/")]
+        best = max(found, key=lambda c: len(c["path"] or "/"), default=None)
+        return {"X-XSRFToken": best.value} if best else {}
+
+
+@dataclass
+class Kernel:
+    """A running kernel's channel (Jupyter messaging protocol 5.3)."""
+
+    channel: aiohttp.ClientWebSocketResponse
+
+    async def run(self, code: str, timeout: float = 600) -> str:
+        """What the code printed.
+
+        Raises:
+            CellError: it raised; with traceback and what it had printed.
+            TimeoutError: it did not end within `timeout` seconds.
+        """
+        me = uuid.uuid4().hex
+        header = {"msg_id": me, "msg_type": "execute_request", "username": "", "session": me, "version": "5.3"}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
+        message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
+        await self.channel.send_json(message)
+        async with asyncio.timeout(timeout):
+            return await self._result(me)
+
+    async def _result(self, me: str) -> str:
+        printed: list[str] = []
+        waiting = {"execute_reply", "idle"}
+        failure = ""
+        async for raw in self.channel:
+            message: dict[str, Any] = json.loads(raw.data) if raw.type is aiohttp.WSMsgType.TEXT else {}
+            if message.get("parent_header", {}).get("msg_id") != me:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "stream":
+                printed.append(content["text"])
+            elif kind == "error":
+                failure = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
+            elif kind == "execute_reply":
+                waiting.discard(kind)
+            elif kind == "status" and content["execution_state"] == "idle":
+                waiting.discard("idle")
+            if not waiting:
+                break
+        if failure or waiting:
+            raise CellError(f"{''.join(printed)}\n{failure or 'the connection ended'}"[-6000:])
+        return "".join(printed)
+
+
+@asynccontextmanager
+async def at_hub(hub: str, bundle: str, vo: str, account: str, password: str) -> AsyncIterator[Person]:
+    """A person with a fresh cookie jar. `bundle`: PEM text of the CAs to trust; `hub`: its URL without slash."""
+    trust = ssl.create_default_context(cadata=bundle)
+    connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=trust)
+    timeout = aiohttp.ClientTimeout(total=300, sock_connect=10)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+        yield Person(hub.rstrip("/"), vo, account, password, http)
+
+
+def _short(url: str) -> str:
+    """Without query: it may hold a code."""
+    return url.partition("?")[0]
