@@ -1,0 +1,167 @@
+"""The agent's only way out: it proves to the broker which pod it is and gets tokens for it (RFC 8693).
+
+Standard library only, because one agent runs beside every user's notebook.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+_JWT = "urn:ietf:params:oauth:token-type:jwt"
+_TIMEOUT = 10.0  # seconds, for each of connecting and reading
+_LONGEST_ANSWER = 64 * 1024
+_LONGEST_TOKEN = 16 * 1024  # HTCondor reads no longer file
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
+_FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+#: the session is dead and only its person can mend that
+SIGN_IN = "interaction_required"
+UNAVAILABLE = "temporarily_unavailable"
+
+
+class BrokerError(Exception):
+    """No token: `code` as in RFC 6749 section 5.2, a description for people, and seconds to wait if the broker said."""
+
+    def __init__(self, code: str, description: str, retry_after: float = 0.0) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token; `expires` is in seconds since the epoch."""
+
+    value: str = field(repr=False)
+    expires: float
+    scope: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A token that this pod should always have as a file of that name."""
+
+    name: str
+    audience: str
+    scope: str = ""
+
+
+class TokenSource(Protocol):
+    """What the agent needs of a broker."""
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """The files this pod should have. Raises BrokerError."""
+
+    def token(self, audience: str, scope: str = "") -> Token:
+        """A token for one audience; scope "" means all that policy allows. Raises BrokerError."""
+
+
+class Broker:
+    """The broker at `url` (https), spoken to with the identity token in the file `identity`.
+
+    The certificate is checked against the bundle that SSL_CERT_FILE names, read anew for each request so that a
+    renewed bundle counts at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        identity: Path,
+        trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError(f"the broker's URL must be https, not {url!r}")
+        self._host, self._port, self._base = parts.hostname, parts.port or 443, parts.path.rstrip("/")
+        self._identity, self._trust, self._now = identity, trust, now
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """`GET /wanted`."""
+        answer = self._call("GET", "/wanted", {"Authorization": f"Bearer {self._who()}"})
+        files = answer.get("files")
+        if not isinstance(files, list):
+            raise BrokerError("server_error", "the broker's list of files is no list")
+        return tuple(_wanted(entry) for entry in files)
+
+    def token(self, audience: str, scope: str = "") -> Token:
+        """`POST /token`."""
+        form = {"grant_type": _GRANT, "subject_token": self._who(), "subject_token_type": _JWT, "audience": audience}
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        asked = self._now()
+        answer = self._call("POST", "/token", headers, urlencode(form | ({"scope": scope} if scope else {})))
+        return _token(answer, asked)
+
+    def _who(self) -> str:
+        try:
+            text = self._identity.read_text().strip()
+        except OSError as error:
+            raise BrokerError("invalid_client", f"this pod's identity token cannot be read: {error}") from None
+        if not _BEARER.fullmatch(text):
+            raise BrokerError("invalid_client", f"{self._identity} holds no token")
+        return text
+
+    def _call(self, method: str, path: str, headers: dict[str, str], body: str | None = None) -> dict[str, Any]:
+        connection: HTTPSConnection | None = None
+        try:
+            connection = HTTPSConnection(self._host, self._port, timeout=_TIMEOUT, context=self._trust())
+            connection.request(method, self._base + path, body, {"Accept": "application/json", **headers})
+            response = connection.getresponse()
+            return _read(response, response.read(_LONGEST_ANSWER + 1))
+        except (OSError, HTTPException) as error:
+            where = f"the broker at {self._host}:{self._port}"
+            raise BrokerError(UNAVAILABLE, f"{where} cannot be reached: {error or type(error).__name__}") from None
+        finally:
+            if connection:
+                connection.close()
+
+
+def _read(response: HTTPResponse, data: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(data) if len(data) <= _LONGEST_ANSWER else None
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise BrokerError(UNAVAILABLE, f"the broker answered {response.status} and no JSON object")
+    if response.status == 200:
+        return answer
+    code = str(answer.get("error", "server_error"))
+    seconds = response.headers.get("Retry-After", "")
+    raise BrokerError(
+        code if re.fullmatch("[a-z_]{1,64}", code) else "server_error",
+        _printable(str(answer.get("error_description") or f"the broker answered {response.status}")),
+        float(seconds) if re.fullmatch("[0-9]{1,6}", seconds) else 0.0,
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text[:500])
+
+
+def _wanted(entry: object) -> Wanted:
+    if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
+        raise BrokerError("server_error", "the broker's list of files has a malformed entry")
+    name, audience = entry.get("name", ""), entry.get("audience", "")
+    if not _FILE_NAME.fullmatch(name) or not audience:
+        raise BrokerError("server_error", "the broker's list of files has an entry without a usable name or audience")
+    return Wanted(name, audience, entry.get("scope", ""))
+
+
+def _token(answer: dict[str, Any], asked: float) -> Token:
+    value, seconds = answer.get("access_token"), answer.get("expires_in")
+    if not isinstance(value, str) or len(value) > _LONGEST_TOKEN or not _BEARER.fullmatch(value):
+        raise BrokerError("server_error", "the broker's answer holds no usable token")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise BrokerError("server_error", "the broker's answer does not say how long its token is good")
+    return Token(value, asked + seconds, str(answer.get("scope", "")))
