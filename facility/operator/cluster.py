@@ -119,7 +119,7 @@ class _NotFoundError(ClusterError):
 
 def _named(error: ApiException, method: str, path: str) -> ClusterError:
     try:
-        message = json.loads(error.body)["message"]
+        message = json.loads(error.body or "")["message"]
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
     kind = {_NOT_FOUND: _NotFoundError, _CONFLICT: ConflictError}.get(error.status, ClusterError)

@@ -17,7 +17,18 @@ from facility.users import FacilityUserSpec, FacilityUserStatus
 from facility.vo import VirtualOrganizationSpec, VirtualOrganizationStatus
 
 Schema = dict[str, Any]
-_KEPT = "type description pattern enum minimum maximum minLength maxLength minItems required".split()
+_KEPT = (
+    "type",
+    "description",
+    "enum",
+    "required",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+)
 
 
 def structural(model: type[BaseModel]) -> Schema:
