@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.auth import Authenticator
+from tornado import web
 from traitlets import Unicode
 
 from facility.hub import chooser
 from facility.hub.broker_client import BrokerClient
 from facility.hub.cluster import SERVICE_ACCOUNT, Cluster
-from facility.hub.errors import UnavailableError
+from facility.hub.errors import SignInError, UnavailableError
 from facility.hub.handlers import CallbackHandler, LoginHandler
 from facility.hub.http import Http
 from facility.hub.provider import Provider
@@ -89,8 +90,11 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
             return True
 
     async def delete_user(self, user: Any) -> None:
-        """A user who is removed from the hub leaves no session behind. Raises UnavailableError."""
-        await self._broker.forget(user.name)
+        """A user who is removed from the hub leaves no session behind; without the broker nobody is removed (503)."""
+        try:
+            await self._broker.forget(user.name)
+        except SignInError as error:
+            raise web.HTTPError(503, str(error)) from None
 
     def changed(self, vos: VOs) -> None:
         """Follow the objects: a provider stays while its VO's spec does, with the sign-ins that go through it."""

@@ -110,6 +110,8 @@ class LoginHandler(OfVO, OAuthLoginHandler):  # type: ignore[misc]
 class CallbackHandler(OfVO, OAuthCallbackHandler):  # type: ignore[misc]
     """`/hub/oauth/<vo>/callback`: back from it."""
 
+    _state_cookie: str | None = None
+
     async def get(self, vo: str) -> None:
         try:
             await self.enter(vo)
@@ -126,7 +128,7 @@ class CallbackHandler(OfVO, OAuthCallbackHandler):  # type: ignore[misc]
         if self._state_cookie is None:
             kept = self.get_secure_cookie(self.cookie[0], max_age_days=STATE_LIFE / 86400)
             self._state_cookie = (kept or b"").decode("utf-8", "replace")
-        return str(self._state_cookie)
+        return self._state_cookie
 
     def check_arguments(self) -> None:
         """State, then issuer, and only then what the answer says. Raises MismatchError or RefusedError."""

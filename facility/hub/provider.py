@@ -8,14 +8,11 @@ gets into auth_state: the refresh token goes to the broker, the others are dropp
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from oauthenticator.generic import GenericOAuthenticator
-from traitlets import Any as AnyTrait
-from traitlets import Instance, Unicode
+from traitlets import Callable, Instance, Unicode
 
 from facility import names
 from facility.hub import issuer, person
@@ -27,15 +24,7 @@ from facility.hub.person import Person
 from facility.vo import VirtualOrganization
 
 AuthModel = dict[str, Any]
-_SIGN_IN = "sign_in"  # key of the auth model until the hand-over; what is not in auth_state is never stored
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """A person who has come back from the issuer, with the session for the broker."""
-
-    person: Person
-    session: Session
+_SESSION = "session"  # key in the auth model until the hand-over; what is not in auth_state is never stored
 
 
 class Provider(GenericOAuthenticator):  # type: ignore[misc]
@@ -46,7 +35,7 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]
     cluster = Instance(Cluster)
     broker = Instance(BrokerClient)
     public_url = Unicode()
-    clock: Callable[[], float] = AnyTrait(time.time)
+    clock = Callable(default_value=time.time)
     endpoints: issuer.Endpoints | None = None
     #: why nobody can sign in at this VO now, empty if they can
     problem = ""
@@ -111,20 +100,18 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]
             answer.get("id_token"), self.vo.spec.issuer, self.client_id, handler.nonce(), self.clock()
         )
         someone = person.recognise(claims, await self._userinfo(answer), self.vo.spec.login.name_claim)
+        person.check_admitted(someone, self.vo)
         session = self._session(someone, answer)
         kept = {"vo": session.vo, "issuer": self.vo.spec.issuer, "sub": session.sub, "scope": list(session.scopes)}
-        return {"name": session.user, "auth_state": kept, _SIGN_IN: SignIn(someone, session)}
+        return {"name": session.user, "auth_state": kept, _SESSION: session}
 
     async def check_allowed(self, username: str, auth_model: AuthModel | None) -> bool:
-        """True, or RefusedError with the groups that would do. None is a name from configuration."""
-        if auth_model is not None:
-            person.check_admitted(auth_model[_SIGN_IN].person, self.vo)
+        """True: `authenticate` has looked at the groups, where no `allow_all` of a configuration passes them by."""
         return True
 
     async def run_post_auth_hook(self, handler: Any, auth_model: AuthModel) -> AuthModel:
         """After all checks: the session goes to the broker. Raises SignInError; then nothing is stored anywhere."""
-        sign_in: SignIn = auth_model.pop(_SIGN_IN)
-        await self.broker.store(sign_in.session)
+        await self.broker.store(auth_model.pop(_SESSION))
         model: AuthModel = await super().run_post_auth_hook(handler, auth_model)
         return model
 
