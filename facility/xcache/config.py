@@ -1,0 +1,110 @@
+"""`xrootd.cfg` of a VO's cache, its environment and its probes: XRootD 6.2, root:// and https:// on one port."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from facility import names
+from facility.site import Site
+from facility.vo import VirtualOrganization
+from facility.xcache import places, scitokens
+from facility.xcache.text import CacheConfigError, safe
+
+_SERVER = f"""
+all.adminpath {places.RUN}
+all.pidpath {places.RUN}
+xrd.port {names.XROOTD_PORT}
+xrd.tls {places.TLS_CERTIFICATE} {places.TLS_KEY}
+xrd.tlsca certfile {places.TRUST} refresh 60s
+xrootd.tls all
+"""
+# http.secretkey: with it plain http is refused. Never pfc.httpcc: it writes users' tokens to the log.
+_AUTHORIZATION = f"""
+xrootd.seclib libXrdSec.so
+sec.protocol ztn
+ofs.authorize 1
+ofs.authlib libXrdAccSciTokens.so config={places.CONFIG}/{places.SCITOKENS_CONFIG}
+scitokens.trace error warning
+xrd.protocol http libXrdHttp.so
+http.header2cgi Authorization authz
+http.listingdeny no
+http.secretkey {places.HTTP_SECRET}
+xrootd.chksum max 2 adler32 crc32c
+"""
+# cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU
+_CACHE = f"""
+ofs.osslib libXrdPss.so
+ofs.ckslib * libXrdPss.so
+pss.cachelib libXrdPfc.so
+oss.localroot {places.DATA}
+pfc.blocksize 1m
+pfc.prefetch 10
+pfc.cschk off
+pfc.writequeue 64 8
+pfc.trace warning
+"""
+
+
+def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
+    """The cache's ConfigMap: file name to content. Raises CacheConfigError with what to change in the VO's object."""
+    return {places.XROOTD_CONFIG: render(vo, site), places.SCITOKENS_CONFIG: scitokens.render(vo)}
+
+
+def render(vo: VirtualOrganization, site: Site) -> str:
+    """`xrootd.cfg` but for `pfc.diskusage`, which the entry point adds when it sees how large the volume is."""
+    if not vo.spec.lakes:
+        raise CacheConfigError(f"VO {vo.name} has no lakes, so it has no cache")
+    prefixes = [safe("prefix", lake.prefix) for lake in vo.spec.lakes]
+    exports = "".join(f"all.export {prefix}\n" for prefix in prefixes)
+    watched = " ".join(f"dir {prefix}/*" for prefix in prefixes)
+    own = f"pss.origin {origin(vo.spec.lakes[0].origin)}\npfc.ram {site.cache.ram}\n"
+    return f"{_SERVER}{exports}{_AUTHORIZATION}{_CACHE}{own}pfc.dirstats interval 60 maxdepth 2 {watched}\n".lstrip()
+
+
+def origin(url: str) -> str:
+    """`https://host:port`, all that XRootD takes. Raises CacheConfigError for a URL with a path or an IPv6 address."""
+    try:
+        parts = urlsplit(safe("origin", url))
+        port = parts.port or 443
+    except ValueError as error:
+        raise CacheConfigError(f"origin {url!r}: {error}") from None
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
+        raise CacheConfigError(f"origin {url!r}: give https://host:port alone; paths are the same as in the lake")
+    return f"https://{parts.hostname}:{port}"
+
+
+def environment(vo: VirtualOrganization) -> dict[str, str]:
+    """Environment of the cache's container; it holds no secret."""
+    return {
+        "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request to the origin
+        "X509_CERT_FILE": places.TRUST,  # the origin's certificate is checked against it
+        "XDG_CACHE_HOME": places.KEYS,
+        "XRD_HTTPSLOWRATEBYTESSEC": "0",  # a slow reader of a cold file is not cut off after a minute
+        "XRD_STREAMERRORWINDOW": "5",  # seconds after which an origin that was away is tried again
+        places.SIZE: str(quantity(vo.spec.cache.size)),
+    }
+
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15} | {
+    f"{letter}i": 1 << 10 * power for power, letter in enumerate("kMGTP", 1)
+}
+
+
+def quantity(text: str) -> int:
+    """Bytes of a Kubernetes quantity, such as 20Gi. Raises CacheConfigError for one that is no size."""
+    number = text.rstrip("kMGTPim")
+    unit = text[len(number) :]
+    if unit not in _UNITS:
+        raise CacheConfigError(f"cache size {text!r}: give bytes, or a number with Mi, Gi or Ti")
+    return int(float(number) * _UNITS[unit])
+
+
+def probes() -> dict[str, Any]:
+    """Probes of the cache's container. They only connect: without a token every request is refused, as it should."""
+    connect = {"tcpSocket": {"port": names.XROOTD_PORT}}
+    return {
+        "startupProbe": {**connect, "periodSeconds": 1, "failureThreshold": 120},
+        "readinessProbe": {**connect, "periodSeconds": 10},
+        "livenessProbe": {**connect, "periodSeconds": 30, "failureThreshold": 4},
+    }

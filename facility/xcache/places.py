@@ -1,0 +1,32 @@
+"""Where things lie in a cache's pod: shared by the rendered configuration, the pod and its entry point.
+
+No model is imported here, so that the entry point needs the standard library only.
+"""
+
+from __future__ import annotations
+
+#: ConfigMap with `xrootd.cfg` and `scitokens.cfg`, mounted as a directory so that changes arrive
+CONFIG = "/etc/facility/xcache"
+#: Secret with `tls.crt` and `tls.key`
+TLS = "/etc/facility/tls"
+#: the bundle of internal and public CAs
+TRUST = "/etc/facility/trust/ca.crt"
+#: emptyDir; what is made at start: TLS key, http secret, the final configuration, sockets
+RUN = "/run/xrootd"
+#: the cache's volume
+VOLUME = "/var/lib/xcache"
+#: cached files, on the volume
+DATA = f"{VOLUME}/data"
+#: issuers' public keys, on the volume so that a restart while an issuer is down denies nobody
+KEYS = f"{VOLUME}/keys"
+#: the cache's own token, kept by the agent beside it
+TOKEN = "/run/token/lake"  # noqa: S105 - a path
+
+XROOTD_CONFIG = "xrootd.cfg"
+SCITOKENS_CONFIG = "scitokens.cfg"
+TLS_CERTIFICATE = f"{RUN}/tls.crt"
+TLS_KEY = f"{RUN}/tls.key"
+#: with it XrdHttp refuses plain http, and with it bearer tokens in clear
+HTTP_SECRET = f"{RUN}/http.secret"
+#: environment variable: how many bytes of the volume the cache may fill
+SIZE = "XCACHE_SIZE"

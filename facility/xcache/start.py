@@ -1,0 +1,61 @@
+"""`python3 -m facility.xcache.start`: the entry point of a cache's container.
+
+XRootD refuses a TLS key that anybody else may read, and a mounted Secret cannot be made so; it wants a secret of its
+own against plain http; and how much of the volume it may fill depends on the volume. Then this process becomes
+xrootd, which logs to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from facility.xcache import places
+
+_MEBI = 1 << 20
+
+
+def main() -> None:
+    """Prepares and never returns. Raises OSError or KeyError, with the name of what is missing."""
+    total = os.statvfs(places.VOLUME)
+    config = configuration(int(os.environ[places.SIZE]), total.f_frsize * total.f_blocks)
+    prepare(Path("/"), config)
+    os.execvp("xrootd", ["xrootd", "-c", f"{places.RUN}/{places.XROOTD_CONFIG}", "-n", "xcache"])  # noqa: S606, S607
+
+
+def configuration(size: int, total: int) -> str:
+    """The last line of the configuration: how much of a volume of `total` bytes a cache of `size` bytes may fill.
+
+    The files' limits keep the VO within its size where volumes share a disk; the others keep a full disk usable. The
+    former have to lie below the latter, or xrootd does not start.
+    """
+    most = min(0.95 * size, 0.85 * total)
+    baseline, nominal, largest = (max(int(most * part) // _MEBI, at) for at, part in ((1, 0.85), (2, 0.92), (3, 1.0)))
+    return f"pfc.diskusage 0.90 0.95 files {baseline}m {nominal}m {largest}m purgeinterval 60\n"
+
+
+def prepare(root: Path, last_line: str) -> None:
+    """Makes all that xrootd needs below `root`, again after each restart of the container."""
+    os.umask(0o077)
+    for directory in (places.RUN, places.DATA, places.KEYS):
+        _at(root, directory).mkdir(parents=True, exist_ok=True)
+    for name, target in (("tls.crt", places.TLS_CERTIFICATE), ("tls.key", places.TLS_KEY)):
+        _write(_at(root, target), (_at(root, places.TLS) / name).read_bytes(), 0o400)
+    _write(_at(root, places.HTTP_SECRET), secrets.token_hex(32).encode(), 0o600)
+    rendered = (_at(root, places.CONFIG) / places.XROOTD_CONFIG).read_bytes()
+    _write(_at(root, places.RUN) / places.XROOTD_CONFIG, rendered + last_line.encode(), 0o600)
+
+
+def _at(root: Path, path: str) -> Path:
+    return root / path.lstrip("/")
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.unlink(missing_ok=True)  # of an earlier start, perhaps read-only
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Text of a VO's object that goes into configuration files of XRootD, where one wrong letter would be a new rule."""
+
+from __future__ import annotations
+
+import re
+
+#: no white space, brackets, quotes, comma, semicolon, '#', '$' or backslash: none of XRootD's or INI's own signs
+_SAFE = re.compile(r"[A-Za-z0-9._~:/@+=%?&-]+")
+#: libinih reads lines of at most 199 bytes and takes the rest of a longer one for another line
+_LONGEST_LINE = 198
+
+
+class CacheConfigError(ValueError):
+    """This VO's object cannot be made into a cache's configuration. The text says what to change in it."""
+
+
+def safe(what: str, text: str) -> str:
+    """The text itself. Raises CacheConfigError when it could be read as more than one plain word."""
+    if not _SAFE.fullmatch(text):
+        raise CacheConfigError(f"{what} {text!r}: only letters, digits and ._~:/@+=%?&- may stand in it")
+    return text
+
+
+def setting(key: str, *values: str) -> str:
+    """`key = value, value` of an INI file. Raises CacheConfigError when the line is longer than readers take."""
+    line = f"{key} = {', '.join(values)}"
+    if len(line) > _LONGEST_LINE:
+        raise CacheConfigError(f"{key}: {line!r} has {len(line)} characters; XRootD reads at most {_LONGEST_LINE}")
+    return line
