@@ -23,6 +23,7 @@ from facility.hub.handlers import CallbackHandler, LoginHandler
 from facility.hub.http import Http
 from facility.hub.provider import Provider
 from facility.hub.watch import VOs, Watcher
+from facility.vo import VirtualOrganization
 
 _FIRST_LIST = 5  # seconds that a sign-in waits for the first list of VOs after the hub's start
 _GOOD, _BAD = 300, 30  # seconds between looks at an issuer that answers, and at one that does not
@@ -74,6 +75,11 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
                 raise UnavailableError("The hub has just started. Try again in a few seconds.") from None
         return self.providers.get(vo)
 
+    async def virtual_organization(self, vo: str) -> VirtualOrganization | None:
+        """The VO object of that name, for the spawner. Raises as `provider` does."""
+        provider = await self.provider(vo)
+        return provider.vo if provider else None
+
     async def authenticate(self, handler: Any, data: Any) -> None:
         """Nobody signs in by a form here."""
         return None
@@ -110,7 +116,7 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
         if self._news:
             self._news.set()
 
-    def _made(self, vo: Any) -> Provider:
+    def _made(self, vo: VirtualOrganization) -> Provider:
         return Provider(
             parent=self,
             vo=vo,
