@@ -1,0 +1,90 @@
+"""The whole configuration of the hub, from the site's settings and the files that the operator made.
+
+A configuration file of two lines uses it:
+
+    from facility.hub.config import configure
+    configure(get_config())
+
+In a hub that another chart runs (zero-to-jupyterhub), `configure(get_config(), secrets=None)` sets the sign-in and the
+users' pods, and leaves the hub's own addresses, database and keys to that chart.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from facility import names
+from facility.hub import pod
+from facility.site import DEFAULT_PATH, Site, load
+
+SECRETS = Path("/etc/facility/secrets")
+DATA = Path("/srv/hub")
+#: names.hub_user, as JupyterHub wants it: it matches from the beginning only, so the end is written out
+USERNAME = r"(?=.{3,32}\Z)[a-z][a-z0-9]{0,14}-[a-z0-9](?:-?[a-z0-9])*\Z"
+
+
+def configure(c: Any, site_file: Path = DEFAULT_PATH, secrets: Path | None = SECRETS, data: Path = DATA) -> None:
+    """Set everything on traitlets' configuration `c`. Raises OSError or pydantic.ValidationError."""
+    site = load(site_file)
+    sign_in(c, site)
+    users_pods(c, site)
+    if secrets is not None:
+        service(c, site, data)
+        keys(c, secrets)
+
+
+def sign_in(c: Any, site: Site) -> None:
+    """Several issuers, one hub."""
+    c.JupyterHub.authenticator_class = "facility.hub.authenticator.VOAuthenticator"
+    c.VOAuthenticator.namespace = site.namespaces.facility
+    c.VOAuthenticator.broker_url = site.broker_url
+    c.VOAuthenticator.public_url = site.public_url
+    c.Authenticator.any_allow_config = True  # who may come in is written in the VO objects
+    c.Authenticator.enable_auth_state = True
+    c.Authenticator.username_pattern = USERNAME
+    # never 0: that would also switch off the look before a spawn. The broker answers from memory.
+    c.Authenticator.auth_refresh_age = 300
+    c.Authenticator.refresh_pre_spawn = True
+
+
+def users_pods(c: Any, site: Site) -> None:
+    """One pod and one home per person."""
+    c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+    c.Spawner.start_timeout = 300  # a first start may have to pull the image
+    c.Spawner.http_timeout = 60
+    c.JupyterHub.concurrent_spawn_limit = 50
+    pod.configure(c, site)
+
+
+def service(c: Any, site: Site, data: Path) -> None:
+    """The hub as a Deployment, with the proxy in a pod of its own."""
+    namespace = site.namespaces.facility
+    c.JupyterHub.public_url = f"{site.public_url.rstrip('/')}/"
+    c.JupyterHub.hub_bind_url = f"http://0.0.0.0:{names.HUB_PORT}"
+    c.JupyterHub.hub_connect_url = f"http://{names.host('hub', namespace)}:{names.HUB_PORT}"
+    c.JupyterHub.db_url = f"sqlite:///{data}/jupyterhub.sqlite"
+    c.JupyterHub.upgrade_db = True
+    # pods and routes outlive the hub's pod
+    c.JupyterHub.cleanup_servers = False
+    c.JupyterHub.cleanup_proxy = False
+    # a proxy that starts anew knows no user's route until the hub checks, which it does this often (seconds)
+    c.JupyterHub.last_activity_interval = 20
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = f"http://{names.host('proxy-api', namespace)}:8001"
+
+
+def keys(c: Any, secrets: Path) -> None:
+    """The hub's keys, from files: an environment is inherited and shown too easily."""
+    c.ConfigurableHTTPProxy.auth_token = _text(secrets / "proxy-token")
+    c.CryptKeeper.keys = _text(secrets / "crypt-key").split(";")
+    # exactly the 32 bytes that JupyterHub wants, whatever the text in the Secret is
+    c.JupyterHub.cookie_secret = sha256(_text(secrets / "cookie-secret").encode()).digest()
+
+
+def _text(file: Path) -> str:
+    text = file.read_text().strip()
+    if not text:
+        raise ValueError(f"{file} is empty")
+    return text

@@ -1,0 +1,187 @@
+"""The shape of a user's pod: plain kubespawner options for what all pods share, one hook for what depends on the VO.
+
+The notebook holds no credential but token files. They are kept by the agent, a native sidecar of the same uid, and
+the agent alone has the projected token that proves to the broker whose pod this is.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from jupyterhub.spawner import SpawnException
+from kubernetes_asyncio.client import V1EnvVar, V1Pod
+
+from facility import names
+from facility.site import Site
+from facility.vo import VirtualOrganization
+
+HOME = "/home/jovyan"
+UID = 1000
+TOKENS = "/run/token"
+IDENTITY = "/var/run/identity"
+TRUST = "/etc/facility/trust"
+COMPONENT = "notebook"
+_BUNDLE = f"{TRUST}/ca.crt"
+_TRUSTING = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), _BUNDLE)
+_IDENTITY_LIFE = 600  # seconds, the least that Kubernetes allows
+_AGENT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "96Mi"}}
+
+
+def configure(c: Any, site: Site) -> None:
+    """Set what every user's pod has. Dictionaries, not lists, so that profiles and other charts can add to them."""
+    spawner = c.KubeSpawner
+    spawner.namespace = site.namespaces.users
+    spawner.image = site.images.notebook
+    spawner.image_pull_policy = site.images.pull_policy
+    spawner.cmd = ["jupyterhub-singleuser"]
+    spawner.default_url = "/lab"
+    spawner.working_dir = HOME
+    spawner.component_label = COMPONENT
+    spawner.common_labels = {"app.kubernetes.io/name": COMPONENT, names.LABEL_MANAGED_BY: "kubespawner"}
+    spawner.extra_pod_config = {"enableServiceLinks": False}
+    spawner.extra_resource_guarantees = dict(site.notebook_resources.requests)
+    spawner.extra_resource_limits = dict(site.notebook_resources.limits)
+    spawner.environment = {"HOME": HOME, **_TRUSTING}
+    spawner.modify_pod_hook = partial(personalize, site)
+    _secure(spawner)
+    _home(spawner, site)
+    _mounts(spawner, site)
+
+
+def _secure(spawner: Any) -> None:
+    """Pod Security Standards, level restricted."""
+    spawner.uid = spawner.gid = spawner.fs_gid = UID
+    spawner.pod_security_context = {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        # a home with many files would otherwise be walked through at every start
+        "fsGroupChangePolicy": "OnRootMismatch",
+    }
+    spawner.container_security_context = {"capabilities": {"drop": ["ALL"]}}
+    spawner.allow_privilege_escalation = False
+    spawner.automount_service_account_token = False
+
+
+def _home(spawner: Any, site: Site) -> None:
+    """A volume per person that outlives pod, user and release; its class is the cluster's default."""
+    spawner.storage_pvc_ensure = True
+    spawner.pvc_name_template = "home-{username}"
+    spawner.storage_capacity = site.home_size
+    spawner.storage_access_modes = ["ReadWriteOnce"]
+    spawner.delete_pvc = False
+
+
+def _mounts(spawner: Any, site: Site) -> None:
+    identity = {
+        "serviceAccountToken": {
+            "path": "token",
+            "audience": names.BROKER_AUDIENCE,
+            "expirationSeconds": _IDENTITY_LIFE,
+        }
+    }
+    spawner.volumes = {
+        "home": {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}},
+        "token": {"name": "token", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        "identity": {"name": "identity", "projected": {"defaultMode": 0o440, "sources": [identity]}},
+        "trust": {"name": "trust", "configMap": {"name": "facility-trust"}},
+    }
+    spawner.volume_mounts = {
+        "home": {"name": "home", "mountPath": HOME},
+        "token": {"name": "token", "mountPath": TOKENS, "readOnly": True},
+        "trust": {"name": "trust", "mountPath": TRUST, "readOnly": True},
+    }
+    spawner.init_containers = {"agent": agent(site)}
+
+
+def agent(site: Site) -> dict[str, Any]:
+    """The container that keeps the token files. A native sidecar: it starts before the notebook and ends after it.
+
+    It counts as started once it has tried to get the tokens, whether it got them or not: a notebook opens also while
+    an issuer is away.
+    """
+    environment = {
+        "AGENT_BROKER_URL": site.broker_url,
+        "AGENT_IDENTITY": f"{IDENTITY}/token",
+        "AGENT_DIRECTORY": TOKENS,
+        "SSL_CERT_FILE": _BUNDLE,
+    }
+    program = ["python3", "-m", "facility.agent.main"]
+    return {
+        "name": "agent",
+        "image": site.images.facility,
+        "imagePullPolicy": site.images.pull_policy,
+        "restartPolicy": "Always",
+        "command": program,
+        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "resources": _AGENT_RESOURCES,
+        "securityContext": {
+            "runAsUser": UID,
+            "runAsGroup": UID,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "startupProbe": {
+            "exec": {"command": [*program, "--ready"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+            "failureThreshold": 60,
+        },
+        "volumeMounts": [
+            {"name": "token", "mountPath": TOKENS},
+            {"name": "identity", "mountPath": IDENTITY, "readOnly": True},
+            {"name": "trust", "mountPath": TRUST, "readOnly": True},
+        ],
+    }
+
+
+async def personalize(site: Site, spawner: Any, pod: V1Pod) -> V1Pod:
+    """kubespawner's modify_pod_hook at a site: labels and environment of this user's VO, on this pod only.
+
+    Nothing is written to the spawner, whose state outlives a spawn. Raises SpawnException with a reason for the user.
+    """
+    user = spawner.user.name
+    try:
+        vo_name, name = names.split_hub_user(user)
+    except names.BadNameError as error:
+        raise SpawnException(str(error), reason="name") from None
+    vo = await spawner.authenticator.virtual_organization(vo_name)
+    if vo is None:
+        raise SpawnException(f"The virtual organization {vo_name} is not set up here any more.", reason="vo")
+    pod.metadata.labels |= {names.LABEL_VO: vo_name, names.LABEL_OWNER: names.owner(vo_name, name)}
+    notebook = next(one for one in pod.spec.containers if one.name == "notebook")
+    added = environment(user, vo, site)
+    notebook.env = [*(notebook.env or []), *(V1EnvVar(name=key, value=value) for key, value in added.items())]
+    return pod
+
+
+def environment(user: str, vo: VirtualOrganization, site: Site) -> dict[str, str]:
+    """Where a user's programs find the lake, the access point, and the token for each."""
+    found = {"FACILITY_VO": vo.name, "FACILITY_USER": user}
+    if vo.spec.lakes:
+        found |= _lake(site.xcache(vo.name))
+    if vo.spec.batch.enabled:
+        found |= _batch(vo.name, site)
+    return found
+
+
+def _lake(cache: str) -> dict[str, str]:
+    return {
+        "BEARER_TOKEN_FILE": f"{TOKENS}/lake",
+        "LAKE_HOSTS": cache,
+        "LAKE_ROOT": f"root://{cache}:{names.XROOTD_PORT}/",
+        "LAKE_HTTPS": f"https://{cache}:{names.XROOTD_PORT}",
+        "XRD_DATASERVERTTL": "60",
+        "XRD_TIMEOUTRESOLUTION": "15",
+        "PYTHONPATH": "/opt/lake/python",
+    }
+
+
+def _batch(vo: str, site: Site) -> dict[str, str]:
+    return {
+        "CONDOR_CONFIG": "/etc/facility/condor/condor_config",
+        "_CONDOR_COLLECTOR_HOST": f"{site.central_manager}:{names.CONDOR_PORT}",
+        "_CONDOR_SCHEDD_HOST": site.schedd(vo),
+        "_CONDOR_SCITOKENS_FILE": f"{TOKENS}/compute",
+    }
