@@ -22,6 +22,7 @@ _PATIENCE = 30.0  # seconds; longer than the agent may take to ask the broker
 
 class _Server(ThreadingUnixStreamServer):
     daemon_threads = True
+    stopping = False
 
     def __init__(self, path: Path, answer: Answer) -> None:
         self.answer = answer
@@ -31,6 +32,11 @@ class _Server(ThreadingUnixStreamServer):
             super().__init__(str(path), _Handler)
         finally:
             os.umask(before)
+
+    def serve(self) -> None:
+        """Sleeps until somebody connects: `serve_forever` would wake twice a second in every pod of the facility."""
+        while not self.stopping:
+            self.handle_request()
 
 
 class _Handler(StreamRequestHandler):
@@ -59,12 +65,13 @@ class _Handler(StreamRequestHandler):
 def listening(path: Path, answer: Answer) -> Iterator[None]:
     """Answers at `path` (mode 0600) while the context lasts. Raises OSError when it cannot be made."""
     with _Server(path, answer) as server:
-        thread = threading.Thread(target=server.serve_forever, name="socket", daemon=True)
+        thread = threading.Thread(target=server.serve, name="socket", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            server.shutdown()
+            server.stopping = True
+            reachable(path)
             thread.join()
             path.unlink(missing_ok=True)
 

@@ -1,0 +1,90 @@
+"""The broker as its callers see it: a real HTTPS server with the broker's answers and none of its insides."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.fakes.authority import Authority
+
+IDENTITY = "pod-identity.of-alice"
+
+
+@dataclass
+class TokenBroker:
+    """What it answers next, and what it was asked. `refusal` is (status, error, description)."""
+
+    url: str = ""
+    life: int = 60
+    wanted: list[dict[str, Any]] = field(
+        default_factory=lambda: [
+            {"name": "lake", "audience": "https://lake.test", "scope": "storage.read:/open"},
+            {"name": "compute", "audience": "condor://cm.test", "scope": "compute.read"},
+        ]
+    )
+    refusal: tuple[int, str, str] | None = None
+    raw: bytes | None = None
+    issued: int = 0
+    asked: list[dict[str, str]] = field(default_factory=list)
+    lists: int = 0
+
+    def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """POST /token."""
+        self.asked.append(form)
+        if form.get("subject_token") != IDENTITY:
+            return 401, {"error": "invalid_client", "error_description": "identity token not accepted"}
+        if self.refusal:
+            status, error, description = self.refusal
+            return status, {"error": error, "error_description": description}
+        self.issued += 1
+        value = f"token-{self.issued}.{form['audience'].rpartition('/')[2]}"
+        scope = form.get("scope", "all")
+        return 200, {"access_token": value, "token_type": "Bearer", "expires_in": self.life, "scope": scope}
+
+    def files(self, authorization: str) -> tuple[int, dict[str, Any]]:
+        """GET /wanted."""
+        self.lists += 1
+        if authorization != f"Bearer {IDENTITY}":
+            return 401, {"error": "invalid_client", "error_description": "identity token not accepted"}
+        return 200, {"files": self.wanted}
+
+
+@contextmanager
+def serving(authority: Authority, broker: TokenBroker) -> Iterator[TokenBroker]:
+    """Serves `broker` on loopback while the context lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(*broker.files(self.headers.get("Authorization", "")))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self._answer(*broker.token({key: values[0] for key, values in parse_qs(body).items()}))
+
+        def _answer(self, status: int, document: dict[str, Any]) -> None:
+            data = json.dumps(document).encode() if broker.raw is None else broker.raw
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """The test's output is for the test."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = authority.server("127.0.0.1").wrap_socket(server.socket, server_side=True)
+    broker.url = f"https://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield broker
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
