@@ -1,0 +1,42 @@
+"""What callers are told when they get no token: the errors of RFC 6749 (5.2), RFC 8693 (2.2.2) and RFC 8707.
+
+Every error of the broker is one of these when it reaches a caller; nothing else of an exception ever does.
+"""
+
+from __future__ import annotations
+
+
+class BrokerError(Exception):
+    """An answer that is no token. `status` is HTTP's, `error` OAuth's, `retry_after` in seconds."""
+
+    def __init__(self, status: int, error: str, description: str, retry_after: int | None = None) -> None:
+        super().__init__(description)
+        self.status = status
+        self.error = error
+        self.description = description
+        self.retry_after = retry_after
+
+
+def invalid_request(description: str) -> BrokerError:
+    """The request itself is malformed."""
+    return BrokerError(400, "invalid_request", description)
+
+
+def invalid_client(description: str) -> BrokerError:
+    """The identity token is not accepted."""
+    return BrokerError(401, "invalid_client", description)
+
+
+def access_denied(description: str) -> BrokerError:
+    """The caller is known, and may not have this."""
+    return BrokerError(403, "access_denied", description)
+
+
+def interaction_required(hub_url: str) -> BrokerError:
+    """Only the person can help: by signing in again."""
+    return BrokerError(403, "interaction_required", f"The session has ended. Sign in again at {hub_url}")
+
+
+def unavailable(description: str, retry_after: int = 5) -> BrokerError:
+    """Something behind the broker is away, and nothing cached will do instead."""
+    return BrokerError(503, "temporarily_unavailable", description, retry_after)
