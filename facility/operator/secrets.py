@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from facility import names
+from facility.condor import idtoken
 from facility.operator.cluster import Cluster, ConflictError
 from facility.operator.objects import SECRET, Manifest, Reference
 from facility.operator.pki import Pair, authority
@@ -79,5 +80,4 @@ def _broker() -> dict[str, bytes]:
 
 
 def _pool() -> dict[str, bytes]:
-    """HTCondor's signing key: 64 characters of base64, as bytes that its scrambling makes zero would cut it short."""
-    return {"POOL": base64.b64encode(secrets.token_bytes(48))}
+    return {idtoken.KEY_NAME: idtoken.make_key()}

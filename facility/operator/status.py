@@ -15,7 +15,9 @@ _GOOD = {
 }
 
 
-def status(verdict: Verdict, previous: Manifest, generation: int, now: float, failure: str = "") -> Manifest:
+def status(
+    verdict: Verdict, previous: Manifest, generation: int, now: float, failure: Problem | None = None
+) -> Manifest:
     """The status to write.
 
     Args:
@@ -23,7 +25,7 @@ def status(verdict: Verdict, previous: Manifest, generation: int, now: float, fa
         previous: the object's status as it stands.
         generation: the object's metadata.generation.
         now: seconds since the epoch.
-        failure: why what was built could not be applied.
+        failure: why it could not be built or applied.
     """
     before = {one["type"]: one for one in previous.get("conditions") or []}
     found = _findings(verdict, failure)
@@ -34,7 +36,7 @@ def status(verdict: Verdict, previous: Manifest, generation: int, now: float, fa
     return {key: value for key, value in result.items() if value is not None}
 
 
-def _findings(verdict: Verdict, failure: str) -> dict[str, tuple[str, str, str]]:
+def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, tuple[str, str, str]]:
     found = {kind: ("True", *text) for kind, text in _GOOD.items()}
     if isinstance(verdict, RefusedVO):
         found |= _refused(verdict)
@@ -42,7 +44,7 @@ def _findings(verdict: Verdict, failure: str) -> dict[str, tuple[str, str, str]]
         found |= _not_true(verdict.warnings)
         found[READY] = ("True", "Served", f"served from what is known: {verdict.warnings[0].message}")
     if failure:
-        found[READY] = ("False", "ApplyFailed", failure)
+        found[READY] = ("False", failure.reason, failure.message)
     return found
 
 

@@ -12,7 +12,7 @@ from facility import names
 from facility.operator.facts import Facts
 from facility.operator.objects import Manifest
 from facility.tokens.claims import same_issuer
-from facility.users import FacilityUser
+from facility.users import SUBJECT, FacilityUser
 from facility.vo import VirtualOrganization, covers
 
 READY, ISSUER, CLIENT = "Ready", "IssuerReachable", "ClientReady"
@@ -39,13 +39,17 @@ class ValidatedVO:
     users: tuple[FacilityUser, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The VO's name."""
+        return self.vo.name
+
 
 @dataclass(frozen=True)
 class RefusedVO:
     """A VO that is not built now; what runs of it already is left alone."""
 
     name: str
-    manifest: Manifest
     problems: tuple[Problem, ...]
     vo: VirtualOrganization | None = None
 
@@ -90,13 +94,13 @@ def _judge(
     try:
         vo = VirtualOrganization.parse(manifest)
     except names.BadNameError as error:
-        return RefusedVO(name, manifest, (Problem(READY, "BadName", str(error)),))
+        return RefusedVO(name, (Problem(READY, "BadName", str(error)),))
     except ValidationError as error:
-        return RefusedVO(name, manifest, (Problem(READY, "BadSpec", spec_error(error)),))
+        return RefusedVO(name, (Problem(READY, "BadSpec", spec_error(error)),))
     problems = (*_conflicts(vo, elders), *_issuer(vo, facts), *_client(vo, facts))
     if all(problem.passing for problem in problems):
         return ValidatedVO(vo, tuple(people.get(name, ())), problems)
-    return RefusedVO(name, manifest, problems, vo)
+    return RefusedVO(name, problems, vo)
 
 
 def _served(vo: VirtualOrganization) -> bool:
@@ -123,6 +127,10 @@ def _conflicts(vo: VirtualOrganization, elders: list[VirtualOrganization]) -> It
 
 
 def _issuer(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
+    if not re.fullmatch(SUBJECT, vo.spec.issuer):  # it must stand in HTCondor's map file, as a subject does
+        text = f"spec.issuer {vo.spec.issuer!r}: only printable ASCII without space, quote, comma and backslash"
+        yield Problem(READY, "BadSpec", text)
+        return
     found = facts.issuers.get(vo.spec.issuer)
     passing = _served(vo) or (found is not None and found.seen)
     if found is None or found.error:

@@ -1,3 +1,1 @@
-"""Step 3: from validated VOs to manifests. Pure: no clock, no randomness, no connection, so the same in is the same out."""
-
-from __future__ import annotations
+"""Step 3: from validated VOs to manifests. Pure: no clock, no chance, no connection; the same in is the same out."""

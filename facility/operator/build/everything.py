@@ -1,0 +1,29 @@
+"""All that is built: for the site, and for each VO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from facility.operator.build.access_point import access_point, people
+from facility.operator.build.clients import clients
+from facility.operator.build.common import owned
+from facility.operator.build.pool import pool
+from facility.operator.build.users import user_policies
+from facility.operator.build.xcache import xcache
+from facility.operator.objects import Manifest
+from facility.operator.validate import ValidatedVO
+from facility.site import Site
+
+
+def of_site(validated: Sequence[ValidatedVO], site: Site) -> list[Manifest]:
+    """What a facility has one of and depends on which VOs there are."""
+    vos = [one.vo for one in validated]
+    return [*pool(vos, site), clients(vos, site)]
+
+
+def of_vo(validated: ValidatedVO, site: Site) -> list[Manifest]:
+    """One VO's cache, access point, people, and the walls around its users."""
+    vo = validated.vo
+    cache = xcache(vo, site) if vo.spec.lakes else []
+    queue = [people(vo, validated.users, site), *access_point(vo, site)] if vo.spec.batch.enabled else []
+    return [owned(manifest, vo, site) for manifest in (*cache, *queue, *user_policies(vo, site))]

@@ -1,0 +1,23 @@
+"""What all VOs share of HTCondor: the configuration of the central manager and of execute pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from facility.condor import config, job_wrapper, mapfile
+from facility.operator.build.common import config_map
+from facility.operator.objects import Manifest
+from facility.site import Site
+from facility.vo import VirtualOrganization
+
+
+def pool(vos: Iterable[VirtualOrganization], site: Site) -> list[Manifest]:
+    """ConfigMaps `cm-config` and `ep-config`."""
+    namespace = site.namespaces.batch
+    queued = [vo for vo in vos if vo.spec.batch.enabled]
+    manager = {"condor_config": config.central_manager(site), "mapfile": mapfile.central_manager(queued)}
+    execute = {"condor_config": config.execute(site), "job-wrapper": job_wrapper.TEXT}
+    return [
+        config_map("cm-config", namespace, manager, component="cm"),
+        config_map("ep-config", namespace, execute, component="execute"),
+    ]

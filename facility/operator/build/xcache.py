@@ -1,0 +1,202 @@
+"""A VO's XCache: one pod with a volume, a Service, an account to prove itself by, and a wall around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from facility import names
+from facility.operator.build.common import (
+    TRUST_DIRECTORY,
+    config_map,
+    environment,
+    labels,
+    metadata,
+    restricted,
+    trust_environment,
+)
+from facility.operator.build.network import anywhere, dns, peer, policy
+from facility.operator.objects import NETWORK_POLICY, Manifest
+from facility.site import Site
+from facility.vo import VirtualOrganization
+from facility.xcache import config, places
+
+_USER = 65532
+_COMPONENT = "xcache"
+_IDENTITY = "/var/run/identity"
+_TOKENS = "/run/token"
+
+
+def xcache(vo: VirtualOrganization, site: Site) -> list[Manifest]:
+    """All objects of the cache. Raises CacheConfigError with what to change in the VO's object."""
+    name, namespace = names.xcache(vo.name), site.namespaces.facility
+    files = config.files(vo, site)
+    meta = metadata(name, namespace, _COMPONENT, vo.name)
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": meta,
+        "automountServiceAccountToken": False,
+    }
+    return [
+        account,
+        config_map(name, namespace, files, _COMPONENT, vo.name),
+        _network_policy(vo, site, meta),
+        _service(vo, meta),
+        _stateful_set(vo, site, meta, files),
+    ]
+
+
+def _selector(vo: VirtualOrganization) -> dict[str, str]:
+    return {names.LABEL_COMPONENT: _COMPONENT, names.LABEL_VO: vo.name}
+
+
+def _service(vo: VirtualOrganization, meta: dict[str, Any]) -> Manifest:
+    port = {"name": "xrootd", "port": names.XROOTD_PORT, "targetPort": names.XROOTD_PORT}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta,
+        "spec": {"selector": _selector(vo), "ports": [port]},
+    }
+
+
+def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -> Manifest:
+    """Notebooks and jobs may come; whom the token lets in is the cache's own decision.
+
+    Out it goes to the broker, the origin and the issuer. Where the latter two are cannot be said by pod labels, and
+    not by port either, as policies see the port behind a Service.
+    """
+    spaces = site.namespaces
+    readers = [peer(spaces.users, "notebook"), peer(spaces.batch, "execute")]
+    broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
+    return {
+        "apiVersion": NETWORK_POLICY.api_version,
+        "kind": NETWORK_POLICY.kind,
+        "metadata": meta,
+        "spec": policy(
+            _selector(vo),
+            ingress=[{"from": readers, "ports": [{"port": names.XROOTD_PORT}]}],
+            egress=[dns(), broker, anywhere()],
+        ),
+    }
+
+
+def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], files: Mapping[str, str]) -> Manifest:
+    digest = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    template = {
+        "metadata": {
+            "labels": labels(_COMPONENT, vo.name),
+            # XRootD reads its configuration once: another one needs another pod
+            "annotations": {f"{names.API_GROUP}/configuration": digest},
+        },
+        "spec": _pod(vo, site),
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": meta,
+        "spec": {
+            "replicas": 1,
+            "serviceName": meta["name"],
+            "selector": {"matchLabels": _selector(vo)},
+            "template": template,
+            "volumeClaimTemplates": [_claim(vo)],
+            # what is cached can be fetched again: with the VO its volume goes
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
+        },
+    }
+
+
+def _claim(vo: VirtualOrganization) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": vo.spec.cache.size}},
+    }
+    if vo.spec.cache.storage_class:
+        spec["storageClassName"] = vo.spec.cache.storage_class
+    return {"metadata": {"name": "cache", "labels": _selector(vo)}, "spec": spec}
+
+
+def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    name = names.xcache(vo.name)
+    return {
+        "serviceAccountName": name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "initContainers": [_agent(site)],
+        "containers": [_cache(vo, site)],
+        "volumes": _volumes(name),
+    }
+
+
+def _agent(site: Site) -> dict[str, Any]:
+    """The native sidecar that keeps the cache's own token good: started first, stopped last."""
+    program = ["python3", "-m", "facility.agent.main"]
+    settings = {
+        "AGENT_BROKER_URL": site.broker_url,
+        "AGENT_IDENTITY": f"{_IDENTITY}/token",
+        "AGENT_DIRECTORY": _TOKENS,
+    }
+    return {
+        "name": "agent",
+        "image": site.images.facility,
+        "imagePullPolicy": site.images.pull_policy,
+        "restartPolicy": "Always",
+        "command": program,
+        "env": environment(settings | trust_environment()),
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": restricted(),
+        "startupProbe": {"exec": {"command": [*program, "--ready"]}, "periodSeconds": 1, "failureThreshold": 60},
+        "volumeMounts": [
+            {"name": "token", "mountPath": _TOKENS},
+            {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
+            {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
+        ],
+    }
+
+
+def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    return {
+        "name": "xcache",
+        "image": site.images.xcache,
+        "imagePullPolicy": site.images.pull_policy,
+        "env": environment(trust_environment() | config.environment(vo)),
+        "ports": [{"name": "xrootd", "containerPort": names.XROOTD_PORT}],
+        "resources": site.cache.resources.manifest(),
+        "securityContext": restricted(),
+        **config.probes(),
+        "volumeMounts": [
+            {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
+            {"name": "tls", "mountPath": places.TLS, "readOnly": True},
+            {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
+            {"name": "token", "mountPath": _TOKENS, "readOnly": True},
+            {"name": "cache", "mountPath": places.VOLUME},
+            {"name": "run", "mountPath": places.RUN},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of its own
+        ],
+    }
+
+
+def _volumes(name: str) -> list[dict[str, Any]]:
+    identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": 600}
+    return [
+        {"name": "config", "configMap": {"name": name}},
+        {"name": "tls", "secret": {"secretName": names.tls_secret(name), "defaultMode": 0o440}},
+        {"name": "trust", "configMap": {"name": "facility-trust"}},
+        {"name": "token", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "identity", "projected": {"defaultMode": 0o440, "sources": [{"serviceAccountToken": identity}]}},
+        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+    ]

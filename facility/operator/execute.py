@@ -1,0 +1,172 @@
+"""Execute pods on demand: an owner with idle jobs gets a pod that works for them alone; ended pods are cleared away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from facility import names
+from facility.condor import idtoken
+from facility.condor.demand import ExecutePod, wanted
+from facility.condor.jobs import OwnerJobs, QueueError
+from facility.operator.build.execute_pod import execute_pod
+from facility.operator.cluster import Cluster, ClusterError
+from facility.operator.objects import POD, SECRET, Manifest, Reference, labels
+from facility.operator.secrets import POOL, content
+from facility.operator.validate import ValidatedVO
+from facility.site import Site
+from facility.users import FacilityUser
+
+_LOG = logging.getLogger(__name__)
+_SELECTOR = f"{names.LABEL_COMPONENT}=execute,{names.LABEL_MANAGED_BY}={names.OPERATOR}"
+_KEPT = 60  # seconds that an ended pod is kept for its log; as long, a pod that failed is not followed by another
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+class Queue(Protocol):
+    """What reads one access point's queue, blocking (`facility.condor.jobs.Queues`)."""
+
+    def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
+        """All owners' jobs. Raises QueueError."""
+
+    def close(self) -> None:
+        """Stop reading."""
+
+
+#: makes a reader for a VO, from the pool's key
+QueueMaker = Callable[[str, bytes], Queue]
+
+
+class Demand:
+    """Turns idle jobs into execute pods."""
+
+    def __init__(
+        self, cluster: Cluster, site: Site, now: Callable[[], float], queue: QueueMaker, period: float = 2
+    ) -> None:
+        """`queue`: makes a reader; each VO has its own, so that none waits for another's. `period`: seconds."""
+        self._cluster, self._site, self._now, self._make, self._period = cluster, site, now, queue, period
+        self._queues: dict[str, Queue] = {}
+        self._asked: dict[str, asyncio.Task[tuple[OwnerJobs, ...]]] = {}
+        self._troubles: dict[str, str] = {}
+
+    async def run(self, served: Callable[[], Sequence[ValidatedVO]]) -> None:
+        """For ever, every `period`. `served`: the VOs as they are at that time."""
+        while True:
+            begun = self._now()
+            try:
+                await self.once(served())
+                self._said("operator", "")
+            except ClusterError as error:
+                self._said("operator", str(error))
+            await asyncio.sleep(max(0.0, self._period - (self._now() - begun)))
+
+    async def once(self, served: Sequence[ValidatedVO]) -> None:
+        """One round. Raises ClusterError when the API server fails it."""
+        queued = {one.name: one for one in served if one.vo.spec.batch.enabled}
+        pods = await self._cluster.list(POD, self._site.namespaces.batch, _SELECTOR)
+        await self._clear(pods)
+        queues = await self._read(queued)
+        limits = {name: one.vo.spec.batch.max_execute_pods for name, one in queued.items()}
+        people = {user.owner: (one, user) for one in queued.values() for user in one.users}
+        for owner in wanted(queues, self._counted(pods), limits):
+            if owner in people:
+                await self._create(*people[owner])
+
+    async def _read(self, queued: dict[str, ValidatedVO]) -> list[OwnerJobs]:
+        """What the queues have answered by now; a slow one answers in a later round."""
+        for name in set(self._queues) - set(queued) - set(self._asked):
+            self._queues.pop(name).close()
+        for name in set(queued) - set(self._asked):
+            queue = await self._queue(name)
+            self._asked[name] = asyncio.create_task(asyncio.to_thread(queue.ask, self._site.schedd(name)))
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=self._period)
+        done = [name for name, task in self._asked.items() if task.done()]
+        return [jobs for name in done for jobs in self._answer(name, self._asked.pop(name)) if _of(jobs.owner, name)]
+
+    async def _queue(self, vo: str) -> Queue:
+        if vo not in self._queues:
+            self._queues[vo] = self._make(vo, await self._key())
+        return self._queues[vo]
+
+    def _answer(self, vo: str, task: asyncio.Task[tuple[OwnerJobs, ...]]) -> tuple[OwnerJobs, ...]:
+        try:
+            jobs = task.result()
+        except QueueError as error:
+            self._said(vo, str(error))
+            self._queues.pop(vo).close()  # the next one begins anew, with the pool's key as it is then
+            return ()
+        self._said(vo, "")
+        return jobs
+
+    def _said(self, about: str, trouble: str) -> None:
+        """Into the log when it has changed, not every two seconds."""
+        if self._troubles.get(about, "") != trouble:
+            _LOG.warning("%s: %s", about, trouble or "well again")
+        self._troubles[about] = trouble
+
+    def _counted(self, pods: Iterable[Manifest]) -> list[ExecutePod]:
+        """Pods that work or will, and those that failed just now: what failed at once would fail again at once."""
+        counted = [pod for pod in pods if not _phase(pod, "Succeeded") and not self._old_failure(pod)]
+        return [ExecutePod(one["metadata"]["name"], _owner(one)) for one in counted]
+
+    def _old_failure(self, pod: Manifest) -> bool:
+        return _phase(pod, "Failed") and self._now() - _ended(pod) >= _KEPT
+
+    async def _clear(self, pods: Iterable[Manifest]) -> None:
+        for pod in pods:
+            if _phase(pod, "Succeeded", "Failed") and self._now() - _ended(pod) >= _KEPT:
+                await self._cluster.delete(Reference(POD, self._site.namespaces.batch, pod["metadata"]["name"]))
+
+    async def _create(self, served: ValidatedVO, user: FacilityUser) -> None:
+        """The Secret, then the pod that mounts it, then the pod as the Secret's owner: they go together."""
+        tail = "".join(secrets.choice(_LETTERS) for _ in range(5))
+        name = f"ep-{user.hub_user}-{tail}"
+        token = await self._token(user)
+        secret, pod = execute_pod(served.vo, user, self._site, name, token)
+        namespace = self._site.namespaces.batch
+        await self._cluster.create(secret)
+        ref = Reference(SECRET, namespace, secret["metadata"]["name"])
+        try:
+            made = await self._cluster.create(pod)
+            owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": made["metadata"]["uid"]}
+            await self._cluster.merge(ref, {"metadata": {"ownerReferences": [owner]}})
+        except ClusterError:
+            await self._cluster.delete(ref)
+            raise
+        _LOG.info("execute pod %s for %s", name, user.owner)
+
+    async def _token(self, user: FacilityUser) -> str:
+        identity = f"{user.owner}@{names.TRUST_DOMAIN}"
+        return idtoken.mint(await self._key(), identity, idtoken.EXECUTE_SCOPES, self._now())
+
+    async def _key(self) -> bytes:
+        pool = await self._cluster.read(Reference(SECRET, self._site.namespaces.batch, POOL))
+        if pool is None:
+            raise ClusterError(f"Secret {POOL} is missing; it is made again within seconds")
+        return content(pool)[idtoken.KEY_NAME]
+
+
+def _of(owner: str, vo: str) -> bool:
+    """Whether an owner is of this VO: its access point answers for its own people only."""
+    return owner.partition("_")[0] == vo
+
+
+def _phase(pod: Manifest, *phases: str) -> bool:
+    return (pod.get("status") or {}).get("phase") in phases
+
+
+def _owner(pod: Manifest) -> str:
+    return labels(pod).get(names.LABEL_OWNER, "")
+
+
+def _ended(pod: Manifest) -> float:
+    """When its last container ended, in seconds since the epoch; when it was made, if nothing ever ran."""
+    states: list[Any] = (pod.get("status") or {}).get("containerStatuses") or []
+    ends = [one["state"]["terminated"].get("finishedAt") for one in states if one.get("state", {}).get("terminated")]
+    times = [text for text in ends if text] or [pod["metadata"]["creationTimestamp"]]
+    return max(datetime.fromisoformat(text).timestamp() for text in times)
