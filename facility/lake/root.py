@@ -21,7 +21,7 @@ _TAG = re.compile(r"lake[0-9a-f]{8}@")
 _PIECE = XRootDFileSystem.default_max_chunk_size  # bytes that XRootD reads in one element of a vector
 
 
-class LakeRootFileSystem(XRootDFileSystem):
+class LakeXRootDFileSystem(XRootDFileSystem):
     """fsspec-xrootd's filesystem, registered in its place by an entry point."""
 
     @property

@@ -18,9 +18,9 @@ _MEBI = 1 << 20
 
 def main() -> None:
     """Prepares and never returns. Raises OSError or KeyError, with the name of what is missing."""
-    total = os.statvfs(places.VOLUME)
-    config = configuration(int(os.environ[places.SIZE]), total.f_frsize * total.f_blocks)
-    prepare(Path("/"), config)
+    size = int(os.environ[places.SIZE])
+    volume = os.statvfs(places.VOLUME)
+    prepare(Path("/"), configuration(size, volume.f_frsize * volume.f_blocks))
     os.execvp("xrootd", ["xrootd", "-c", f"{places.RUN}/{places.XROOTD_CONFIG}", "-n", "xcache"])  # noqa: S606, S607
 
 
@@ -30,8 +30,9 @@ def configuration(size: int, total: int) -> str:
     The files' limits keep the VO within its size where volumes share a disk; the others keep a full disk usable. The
     former have to lie below the latter, or xrootd does not start.
     """
-    most = min(0.95 * size, 0.85 * total)
-    baseline, nominal, largest = (max(int(most * part) // _MEBI, at) for at, part in ((1, 0.85), (2, 0.92), (3, 1.0)))
+    largest = max(int(min(0.95 * size, 0.85 * total)) // _MEBI, 3)
+    nominal = min(int(0.92 * largest), largest - 1)
+    baseline = min(int(0.85 * largest), nominal - 1)
     return f"pfc.diskusage 0.90 0.95 files {baseline}m {nominal}m {largest}m purgeinterval 60\n"
 
 

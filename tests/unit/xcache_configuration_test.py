@@ -1,0 +1,235 @@
+"""A VO's object becomes its cache's configuration, or is refused with what to change in it."""
+
+from __future__ import annotations
+
+import configparser
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facility.site import Site
+from facility.vo import Lake, VirtualOrganization, covers
+from facility.xcache import config, scitokens
+from facility.xcache.text import CacheConfigError
+
+SITE = Site.model_validate(
+    {
+        "images": {name: f"{name}:1" for name in ("facility", "hub", "notebook", "condor", "xcache")},
+        "publicUrl": "https://hub.test",
+        "cache": {"ram": "2g"},
+    }
+)
+ORIGIN = "https://origin.demo.svc:1094"
+
+
+def lake(prefix: str = "/cms", **fields: Any) -> dict[str, Any]:
+    return {"prefix": prefix, "origin": ORIGIN, "audience": ORIGIN, "scopes": ["storage.read:/open"], **fields}
+
+
+def vo(
+    *lakes: dict[str, Any], name: str = "cms", issuer: str = "https://iam-cms.demo.svc:31441/"
+) -> VirtualOrganization:
+    spec = {"issuer": issuer, "clientSecret": {"name": "cms-client"}, "lakes": list(lakes)}
+    return VirtualOrganization.parse({"metadata": {"name": name}, "spec": spec})
+
+
+def directives(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def values(text: str, key: str) -> list[str]:
+    return [" ".join(words[1:]) for words in directives(text) if words[0] == key]
+
+
+def sections(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.read_string(text)
+    return parser
+
+
+def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> None:
+    text = config.render(vo(lake()), SITE)
+    assert values(text, "xrd.port") == ["1094"]
+    assert values(text, "xrd.protocol") == ["http libXrdHttp.so"]
+    assert values(text, "xrootd.tls") == ["all"]
+    assert values(text, "sec.protocol") == ["ztn"]
+    assert values(text, "ofs.authlib") == ["libXrdAccSciTokens.so config=/etc/facility/xcache/scitokens.cfg"]
+    assert values(text, "all.export") == ["/cms"]
+
+
+def test_the_origin_is_read_over_https_without_page_checksums() -> None:
+    text = config.render(vo(lake()), SITE)
+    assert values(text, "pss.origin") == ["https://origin.demo.svc:1094"]
+    assert values(text, "pfc.cschk") == ["off"]
+    assert values(text, "pfc.ram") == ["2g"]
+
+
+def test_an_origin_without_port_gets_https_own() -> None:
+    assert config.origin("https://eos.example.org/") == "https://eos.example.org:443"
+
+
+def test_plain_http_is_refused_by_a_secret_that_is_in_no_configuration() -> None:
+    text = config.render(vo(lake()), SITE)
+    assert values(text, "http.secretkey") == ["/run/xrootd/http.secret"]
+
+
+def test_nothing_that_writes_tokens_to_the_log_is_switched_on() -> None:
+    text = config.render(vo(lake()), SITE)
+    assert "pfc.httpcc" not in text
+    assert "debug" not in text
+    assert not any(words[0].endswith(".trace") and "all" in words for words in directives(text))
+
+
+def test_every_lake_of_the_vo_is_exported_and_watched() -> None:
+    text = config.render(vo(lake("/cms"), lake("/cms2")), SITE)
+    assert values(text, "all.export") == ["/cms", "/cms2"]
+    assert values(text, "pfc.dirstats") == ["interval 60 maxdepth 2 dir /cms/* dir /cms2/*"]
+
+
+def test_only_capabilities_of_the_vos_issuer_for_its_audiences_open_anything() -> None:
+    parsed = sections(scitokens.render(vo(lake())))
+    assert parsed.sections() == ["Global", "Issuer cms"]
+    assert dict(parsed["Global"]) == {"audience": ORIGIN, "onmissing": "deny"}
+    assert dict(parsed["Issuer cms"]) == {
+        "issuer": "https://iam-cms.demo.svc:31441/",
+        "base_path": "/cms",
+        "map_subject": "false",
+        "default_user": "cms",
+        "authorization_strategy": "capability",
+    }
+
+
+def test_absolute_scopes_are_restricted_to_the_prefix() -> None:
+    issuer = sections(scitokens.render(vo(lake("/cms", scopeBase="/"))))["Issuer cms"]
+    assert (issuer["base_path"], issuer["restricted_path"]) == ("/", "/cms")
+
+
+def test_a_base_above_the_prefix_restricts_by_the_path_below_it() -> None:
+    issuer = sections(scitokens.render(vo(lake("/store/cms", scopeBase="/store"))))["Issuer cms"]
+    assert (issuer["base_path"], issuer["restricted_path"]) == ("/store", "/cms")
+
+
+def test_bases_that_one_section_cannot_say_are_refused() -> None:
+    with pytest.raises(CacheConfigError, match="single one above them all"):
+        scitokens.render(vo(lake("/cms", scopeBase="/"), lake("/ctao")))
+    with pytest.raises(CacheConfigError, match="scopeBase /atlas for prefixes /cms"):
+        scitokens.render(vo(lake("/cms", scopeBase="/atlas")))
+
+
+def test_a_vo_without_lakes_has_no_cache() -> None:
+    with pytest.raises(CacheConfigError, match="no lakes"):
+        config.files(vo(), SITE)
+    with pytest.raises(CacheConfigError, match="without lakes"):
+        scitokens.render(vo())
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://origin.test:1094/cms", "paths are the same"),
+        ("https://origin.test:99999", "Port out of range"),
+        ("https://[2001:db8::1]:1094", "only letters"),
+    ],
+)
+def test_an_origin_that_xrootd_would_not_take_is_refused(url: str, why: str) -> None:
+    with pytest.raises(CacheConfigError, match=why):
+        config.render(vo(lake(origin=url)), SITE)
+
+
+def test_a_line_that_xrootds_reader_would_cut_is_refused() -> None:
+    with pytest.raises(CacheConfigError, match="at most 198"):
+        scitokens.render(vo(lake(), issuer=f"https://iam.test/{'x' * 190}"))
+
+
+BREAKING = string.whitespace + "\0\x1b[](){}<>#;,$\\\"'`!^|*é\u2028"
+
+
+@given(
+    where=st.sampled_from(["audience", "prefix", "origin", "scopeBase", "issuer"]),
+    before=st.text("ab/", max_size=4),
+    sign=st.sampled_from(BREAKING),
+    after=st.text(max_size=20),
+)
+def test_no_text_of_a_vo_can_break_out_of_its_line(where: str, before: str, sign: str, after: str) -> None:
+    text = {"audience": "a", "prefix": "/p", "origin": "https://o/", "scopeBase": "/p/", "issuer": "https://i/"}[where]
+    text += before.replace("//", "/") + sign + after
+    try:
+        made = vo(lake(), issuer=text) if where == "issuer" else vo(lake(**{where: text}))
+    except ValueError:
+        return  # the model refuses it already
+    with pytest.raises(CacheConfigError):
+        config.files(made, SITE)
+
+
+WORD = st.text(string.ascii_letters + string.digits + "._~@+=%?&:-", min_size=1, max_size=12).filter(
+    lambda word: word not in (".", "..")
+)
+
+
+@given(prefix=st.lists(WORD, min_size=1, max_size=3), audience=WORD, ending=WORD)
+def test_whatever_is_accepted_says_exactly_what_the_object_says(prefix: list[str], audience: str, ending: str) -> None:
+    path = "/" + "/".join(prefix)
+    issuer = f"https://iam.test/{ending}".replace("?", "")
+    made = vo(lake(path, audience=audience), issuer=issuer)
+    parsed = sections(scitokens.render(made))
+    assert parsed["Global"]["audience"] == audience
+    assert parsed["Issuer cms"]["issuer"] == issuer
+    assert parsed["Issuer cms"]["base_path"] == path
+    assert len(directives(config.render(made, SITE))) == len(directives(config.render(vo(lake()), SITE)))
+
+
+PART = st.sampled_from(["a", "b", "ab"])
+PATHS = st.lists(PART, max_size=3).map(lambda parts: "/" + "/".join(parts))
+
+
+def opened_by_xrootd(bases: tuple[str, ...], restricted: tuple[str, ...], scope: str, path: str) -> bool:
+    """XRootD 6.2's rule, said again: restrictions cut the scope, then every base is put before what is left."""
+    cuts = [scope] if not restricted else []
+    for one in restricted:
+        if one == "/" or covers(one, scope):
+            cuts = [scope]
+            break
+        if scope == "/" or covers(scope, one):
+            cuts.append(one)
+    ends = [base.rstrip("/") + (cut if cut != "/" else "") or "/" for base in bases for cut in cuts]
+    return any(end == "/" or covers(end, path) for end in ends)
+
+
+@given(prefix=PATHS.filter(lambda path: path != "/"), base=st.none() | PATHS, scope=PATHS, path=PATHS)
+def test_a_scope_opens_exactly_its_own_path_within_the_prefix(
+    prefix: str, base: str | None, scope: str, path: str
+) -> None:
+    one = Lake.model_validate(lake(prefix, scopeBase=base))
+    try:
+        bases, restricted = scitokens.paths((one,))
+    except CacheConfigError:
+        return
+    meant = one.base.rstrip("/") + (scope if scope != "/" else "") or "/"
+    allowed = covers(prefix, path) and (meant == "/" or covers(meant, path))
+    assert opened_by_xrootd(bases, restricted, scope, path) == allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("20Gi", 20 * 2**30), ("1500M", 1_500_000_000), ("0.5Ti", 2**39), ("1024", 1024)]
+)
+def test_the_size_of_the_cache_is_handed_on_in_bytes(text: str, size: int) -> None:
+    made = vo(lake())
+    made = made.model_copy(
+        update={"spec": made.spec.model_copy(update={"cache": made.spec.cache.model_copy(update={"size": text})})}
+    )
+    assert config.environment(made)["XCACHE_SIZE"] == str(size)
+
+
+def test_a_size_in_thousandths_is_refused() -> None:
+    with pytest.raises(CacheConfigError, match="give bytes"):
+        config.quantity("500m")
+
+
+def test_the_environment_names_files_and_no_secret() -> None:
+    found = config.environment(vo(lake()))
+    assert found["BEARER_TOKEN_FILE"] == "/run/token/lake"
+    assert found["XRD_HTTPSLOWRATEBYTESSEC"] == "0"
+    assert "BEARER_TOKEN" not in found
