@@ -1,0 +1,51 @@
+"""Unix accounts of HTCondor's pods, as libnss-extrausers reads them: files that may change while daemons run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from facility.users import FacilityUser
+
+#: no person's uid is lower: below are Debian's accounts, HTCondor's and those of the slots
+LOWEST_UID = 20000
+_FIRST_SLOT_UID = 10001
+
+
+class AccountsError(ValueError):
+    """Accounts that cannot stand beside each other; the text names them."""
+
+
+def files(users: Iterable[FacilityUser]) -> dict[str, str]:
+    """`passwd`, `group` and `shadow` of the people who have a uid, each with a group of their own and no password.
+
+    Raises:
+        AccountsError: a uid below LOWEST_UID, or one that two people have.
+    """
+    accounts: dict[int, str] = {}
+    for user in sorted(users, key=lambda user: user.owner):
+        uid = user.spec.uid
+        if uid is None:
+            continue
+        if uid < LOWEST_UID:
+            raise AccountsError(f"{user.hub_user} has uid {uid}, which is below {LOWEST_UID}")
+        if uid in accounts:
+            raise AccountsError(f"{user.hub_user} and {accounts[uid]} have the same uid {uid}")
+        accounts[uid] = user.owner
+    return _render(accounts)
+
+
+def slots(count: int) -> dict[str, str]:
+    """The accounts `slot1` to `slot<count>` that jobs run under, one for each job of an execute pod."""
+    return _render({_FIRST_SLOT_UID + n: f"slot{n + 1}" for n in range(count)})
+
+
+def _render(accounts: dict[int, str]) -> dict[str, str]:
+    return {
+        "passwd": _text(f"{name}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin" for uid, name in accounts.items()),
+        "group": _text(f"{name}:x:{uid}:" for uid, name in accounts.items()),
+        "shadow": _text(f"{name}:!:::::::" for name in accounts.values()),
+    }
+
+
+def _text(lines: Iterator[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

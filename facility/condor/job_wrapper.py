@@ -1,0 +1,25 @@
+"""The program that HTCondor runs around every job (USER_JOB_WRAPPER): it points the job at its own token.
+
+The starter puts the token into `$_CONDOR_CREDS` and renews it there, but tells no program about it; WLCG bearer token
+discovery wants BEARER_TOKEN_FILE. Written in sh, because it runs before anything of the job's does.
+"""
+
+from __future__ import annotations
+
+#: FACILITY_VO comes from the execute pod. A job submitted with `getenv` brings the notebook's BEARER_TOKEN_FILE and
+#: HOME along, which mean nothing here: the token is always the job's own, the home is the scratch directory.
+TEXT = """\
+#!/bin/sh
+unset BEARER_TOKEN _CONDOR_SCITOKENS_FILE
+if [ -n "$_CONDOR_CREDS" ]; then
+  BEARER_TOKEN_FILE="$_CONDOR_CREDS/$FACILITY_VO.use"
+  export BEARER_TOKEN_FILE
+fi
+if [ ! -w "${HOME:-}" ]; then
+  HOME="$_CONDOR_SCRATCH_DIR"
+  export HOME
+fi
+PATH="/opt/venv/bin:${PATH:-/usr/local/bin:/usr/bin:/bin}"
+export PATH
+exec "$@"
+"""

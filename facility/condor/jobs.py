@@ -1,0 +1,101 @@
+"""How many jobs each owner has at an access point.
+
+HTCondor's Python bindings hold the interpreter's lock while they wait for the network: 60 s when a daemon does not
+answer. So they run in a child process (`facility.condor.jobs_child`), and whoever asks waits with a time limit.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+#: seconds; the collector and the schedd together answer within a tenth of one
+PATIENCE = 10.0
+_CHILD = (sys.executable, "-m", "facility.condor.jobs_child")
+
+
+class QueueError(Exception):
+    """A queue could not be read; the text says why."""
+
+
+@dataclass(frozen=True)
+class OwnerJobs:
+    """One owner's jobs at one access point. `waiting_since`: seconds since the epoch, 0 when none is idle."""
+
+    owner: str
+    idle: int = 0
+    running: int = 0
+    held: int = 0
+    starting_over: int = 0
+    waiting_since: float = 0.0
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether a job of theirs may be started, or goes on running, without anybody asking for it."""
+        return bool(self.idle or self.running or self.starting_over)
+
+
+class Queues:
+    """Reads queues through one child process, which is started when it is needed and ended when it does not answer.
+
+    Blocking, and safe to be called from threads: an event loop calls `ask` by `asyncio.to_thread`.
+    """
+
+    def __init__(self, environment: Mapping[str, str], command: tuple[str, ...] = _CHILD, patience: float = PATIENCE):
+        """`environment`: all that the child gets, above all HTCondor's configuration (CONDOR_CONFIG, _CONDOR_…)."""
+        self._environment, self._command, self._patience = dict(environment), command, patience
+        self._child: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
+        """The jobs of all owners at the schedd of that name, by owner. Raises QueueError."""
+        with self._lock:
+            try:
+                answer = self._exchange(schedd)
+            except (OSError, ValueError) as error:
+                self._end()
+                raise QueueError(f"the queue of {schedd} cannot be read: {error}") from None
+        if "error" in answer:
+            raise QueueError(f"the queue of {schedd} cannot be read: {answer['error']}")
+        return tuple(OwnerJobs(**entry) for entry in answer["owners"])
+
+    def close(self) -> None:
+        """End the child. `ask` starts another."""
+        with self._lock:
+            self._end()
+
+    def _exchange(self, schedd: str) -> dict[str, Any]:
+        stdin, stdout = self._pipes()
+        stdin.write(json.dumps({"schedd": schedd}) + "\n")
+        stdin.flush()
+        if not select.select([stdout], [], [], self._patience)[0]:
+            raise ValueError(f"no answer within {self._patience:g} s")
+        line = stdout.readline()
+        if not line:
+            raise ValueError("the process that reads queues has ended")
+        return dict(json.loads(line))
+
+    def _pipes(self) -> tuple[IO[str], IO[str]]:
+        if self._child is None or self._child.poll() is not None:
+            self._end()
+            self._child = subprocess.Popen(  # noqa: S603 - this package's own module
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._environment
+            )
+        assert self._child.stdin and self._child.stdout
+        return self._child.stdin, self._child.stdout
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                pipe.close()

@@ -1,0 +1,72 @@
+"""The rules of a VO's queue: what the access point fixes in every job, what it refuses, and how it lets go of jobs.
+
+People write nothing about tokens, accounting or their VO in a submit description, and cannot: the access point sets
+it from the identity that it has mapped, and holds it immutable.
+"""
+
+from __future__ import annotations
+
+from facility.condor.layout import CREDENTIALS
+from facility.condor.resources import job_memory
+from facility.site import Site
+from facility.vo import VirtualOrganization
+
+#: seconds after which the job of a lost execute pod is taken for lost too, and started again
+LEASE = 120
+#: seconds that a finished job waits in the queue for its owner to fetch the results
+KEPT = 7 * 24 * 3600
+_FIXED = "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeaseDuration"
+
+
+def queue_rules(vo: VirtualOrganization, site: Site) -> str:
+    """The part of an access point's `condor_config` that is about jobs."""
+    return "\n".join((_transform(vo.name), _requirements(site), _credentials(vo.name)))
+
+
+def _transform(vo: str) -> str:
+    return f"""
+JOB_TRANSFORM_NAMES = Facility
+JOB_TRANSFORM_Facility @=end
+   SET VO "{vo}"
+   SET AcctGroup "group_{vo}"
+   EVALSET AcctGroupUser Owner
+   EVALSET AccountingGroup strcat("group_{vo}.", Owner)
+   SET OAuthServicesNeeded "{vo}"
+   SET JobLeaseDuration {LEASE}
+   SET LeaveJobInQueue JobStatus == 4 && (StageOutFinish ?: 0) < CompletionDate && time() - CompletionDate < {KEPT}
+@end
+IMMUTABLE_JOB_ATTRS = $(IMMUTABLE_JOB_ATTRS) {_FIXED}"""
+
+
+def _requirements(site: Site) -> str:
+    cpus, memory = site.batch.execute_cpus, job_memory(site)
+    return f"""
+# nothing of a user's runs on the access point: jobs come with their files, and run on execute pods only
+START_LOCAL_UNIVERSE = False
+START_SCHEDULER_UNIVERSE = False
+SUBMIT_REQUIREMENT_NAMES = Vanilla Spooled Fits
+SUBMIT_REQUIREMENT_Vanilla = JobUniverse == 5
+SUBMIT_REQUIREMENT_Vanilla_REASON = "this access point takes jobs of the vanilla universe only: leave `universe` out"
+SUBMIT_REQUIREMENT_Spooled = JobStatus == 5 && HoldReasonCode == 16
+SUBMIT_REQUIREMENT_Spooled_REASON = \
+"send the files along: Schedd.submit(..., spool=True) and Schedd.spool(...), or condor_submit -spool"
+SUBMIT_REQUIREMENT_Fits = (RequestCpus ?: 1) <= {cpus} && (RequestMemory ?: 0) <= {memory} && (RequestGPUs ?: 0) == 0
+SUBMIT_REQUIREMENT_Fits_REASON = strcat("an execute pod here has {cpus} CPUs, {memory} MiB of memory and no GPU: \
+ask for no more than that (asked for: ", RequestCpus ?: 1, " CPUs, ", RequestMemory ?: 0, " MiB)")"""
+
+
+def _credentials(vo: str) -> str:
+    return f"""
+# the credential monitor alone writes <owner>/{vo}.use; without a credd nobody else can
+SEC_CREDENTIAL_DIRECTORY_OAUTH = {CREDENTIALS}
+TRUST_CREDENTIAL_DIRECTORY = True
+# a job that came before its token is held with code 4 when it starts: tried again, ever more slowly
+SYSTEM_PERIODIC_RELEASE = HoldReasonCode == 4 && NumHolds < 1000 && \
+time() - EnteredCurrentStatus > min({{300, 5 * NumHolds}})
+PERIODIC_EXPR_INTERVAL = 5
+MAX_PERIODIC_EXPR_INTERVAL = 10
+
+# execute pods attach themselves: there is no negotiator to call
+SCHEDD_SEND_RESCHEDULE = False
+CLAIM_PARTITIONABLE_LEFTOVERS = True
+"""
