@@ -9,6 +9,7 @@ This file is copied out of the package and run alone, so it uses the standard li
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -46,7 +47,7 @@ def documents(arguments: list[str]) -> list[Path]:
     """The files in which runc, called with these arguments, would read capabilities."""
     words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("-") else [word])]
     found = []
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in itertools.pairwise(words):
         if option in ("--bundle", "-b"):
             found.append(Path(value) / "config.json")
         elif option in ("--process", "-p"):
