@@ -122,7 +122,12 @@ def reference_histogram(cluster: Cluster, vo: world.DemoVO) -> dict[str, Any]:
 
 
 def _judge(
-    vo: world.DemoVO, user: str, seen: dict[str, Any], batch: dict[str, Any], reference: dict[str, Any], outcome: Outcome
+    vo: world.DemoVO,
+    user: str,
+    seen: dict[str, Any],
+    batch: dict[str, Any],
+    reference: dict[str, Any],
+    outcome: Outcome,
 ) -> None:
     assert seen == reference, f"{user}: the notebook's histogram is not the reference's"
     outcome.saw(f"{user} read {vo.file} over root://, https:// and xrdcp; the histogram equals the reference")
@@ -188,5 +193,7 @@ def restarts(cluster: Cluster) -> dict[str, int]:
             if third or labels.get("app.kubernetes.io/component") == "execute":
                 continue
             status = pod["status"].get("containerStatuses", []) + pod["status"].get("initContainerStatuses", [])
-            found[f"{namespace}/{pod['metadata']['name']}/{pod['metadata']['uid']}"] = sum(s["restartCount"] for s in status)
+            found[f"{namespace}/{pod['metadata']['name']}/{pod['metadata']['uid']}"] = sum(
+                s["restartCount"] for s in status
+            )
     return found

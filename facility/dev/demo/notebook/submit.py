@@ -45,7 +45,9 @@ def wait(schedd: htcondor2.Schedd, cluster: int, seconds: int) -> dict[str, floa
     attributes = ["JobStatus", "HoldReason", "HoldReasonCode", "NumJobStarts", "JobCurrentStartDate"]
     while time.monotonic() - began < seconds:
         jobs = schedd.query(f"ClusterId == {cluster}", attributes)
-        held = [j["HoldReason"] for j in jobs if j["JobStatus"] == HELD and j.get("HoldReasonCode") not in (SPOOLING, 4)]
+        held = [
+            j["HoldReason"] for j in jobs if j["JobStatus"] == HELD and j.get("HoldReasonCode") not in (SPOOLING, 4)
+        ]
         if held:
             raise SystemExit(f"jobs are on hold: {held}")
         if not first and any(j.get("JobCurrentStartDate") for j in jobs):

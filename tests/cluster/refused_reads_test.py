@@ -1,0 +1,111 @@
+"""What the cache must refuse, over both protocols, on a miss and on a hit; and that the same read is otherwise allowed.
+
+Each case is one try from inside alice's pod. The words of a refusal are what a person has to go by, so they are part
+of the claim: XRootD's client knows two (no login, no permission), https one (403).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster import forge
+from tests.cluster.reading import Answer, Attempt, attempt
+from facility.dev.demo import world
+from facility.dev.demo.mainjob import Outcome, Stage
+
+pytestmark = pytest.mark.cluster
+
+CMS, ATLAS = "xcache-cms.facility.svc", "xcache-atlas.facility.svc"
+HIT = world.CMS.file
+#: never read by anyone who may: what is asked for first here is not in the cache
+MISS = "/cms/embargoed/nano_dy.root"
+BOTH = pytest.mark.parametrize("protocol", ["root", "https"])
+NO_LOGIN = (52, "Auth failed", 403)
+NO_PERMISSION = (54, "permission denied", 403)
+
+REFUSED: dict[str, tuple[Callable[[], str | None], str, str, tuple[int, str, int]]] = {
+    "no token": (lambda: None, CMS, HIT, NO_LOGIN),
+    "expired": (lambda: forge.token(life=-60), CMS, HIT, NO_LOGIN),
+    "forged signature": (lambda: forge.token(forged=True), CMS, HIT, NO_LOGIN),
+    "unknown issuer": (lambda: forge.token(issuer=world.ESCAPE.issuer), CMS, HIT, NO_LOGIN),
+    "not a token": (lambda: "not-a-token", CMS, HIT, NO_LOGIN),
+    "wrong audience, hit": (lambda: forge.token(audience="https://elsewhere.example"), CMS, HIT, NO_PERMISSION),
+    "wrong audience, miss": (lambda: forge.token(audience="https://elsewhere.example"), CMS, MISS, NO_PERMISSION),
+    "no storage scope": (lambda: forge.token(scope="compute.read"), CMS, HIT, NO_PERMISSION),
+    "scope of another path, hit": (lambda: forge.token(scope="storage.read:/open"), CMS, HIT, NO_PERMISSION),
+    "scope of another path, miss": (lambda: forge.token(scope="storage.read:/open"), CMS, MISS, NO_PERMISSION),
+    "a sibling whose name begins alike": (forge.token, CMS, "/cms/embargoed2/nano_dy.root", NO_PERMISSION),
+    "other VO's token at this cache": (lambda: forge.token(world.ATLAS), CMS, HIT, NO_LOGIN),
+    "other VO's path at this cache": (forge.token, CMS, world.ATLAS.file, NO_PERMISSION),
+    "this VO's token at the other cache, hit": (forge.token, ATLAS, world.ATLAS.file, NO_LOGIN),
+}
+
+
+@pytest.fixture(scope="module")
+def tried(stage: Stage, outcome: Outcome) -> dict[tuple[str, str], Answer]:
+    """All refusals tried at once (one program in the pod), by case and protocol."""
+    asked = {
+        (case, protocol): Attempt(protocol, host, path, make())
+        for case, (make, host, path, _) in REFUSED.items()
+        for protocol in ("root", "https")
+    }
+    answers = attempt(stage.cluster, "jupyter-cms-alice", list(asked.values()))
+    return dict(zip(asked, answers, strict=True))
+
+
+@BOTH
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_read_is_refused(tried: dict[tuple[str, str], Answer], case: str, protocol: str) -> None:
+    answer = tried[case, protocol]
+    code, words, status = REFUSED[case][3]
+    assert not answer.ok
+    assert answer.bytes == 0
+    assert answer.code == (code if protocol == "root" else status), answer
+    if protocol == "root":
+        assert words in answer.text
+
+
+@BOTH
+def test_the_same_reads_are_allowed_with_the_right_token(stage: Stage, tried: object, protocol: str) -> None:
+    paths = [(HIT, "storage.read:/embargoed"), (MISS, "storage.read:/"), ("/cms/open/nano_dy.root", "storage.read:/open")]
+    asked = [Attempt(protocol, CMS, path, forge.token(scope=scope)) for path, scope in paths]
+    for answer in attempt(stage.cluster, "jupyter-cms-alice", asked):
+        assert answer.ok, answer
+        assert answer.bytes > 10_000
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "path", ["/cms/open/../embargoed/nano_dimuon.root", "/cms/open/%2e%2e/embargoed/nano_dimuon.root"]
+)
+def test_a_path_cannot_climb_out_of_its_scope(stage: Stage, tried: object, protocol: str, path: str) -> None:
+    [answer] = attempt(
+        stage.cluster, "jupyter-cms-alice", [Attempt(protocol, CMS, path, forge.token(scope="storage.read:/open"))]
+    )
+    assert not answer.ok
+    assert answer.bytes == 0
+
+
+@BOTH
+def test_nobody_writes_through_the_cache(stage: Stage, tried: object, protocol: str) -> None:
+    strong = forge.token(scope="storage.read:/ storage.create:/ storage.modify:/")
+    [answer] = attempt(
+        stage.cluster, "jupyter-cms-alice", [Attempt(protocol, CMS, "/cms/open/new.txt", strong, write=True)]
+    )
+    assert not answer.ok
+
+
+def test_plain_http_is_not_served(stage: Stage, outcome: Outcome) -> None:
+    code = (
+        "import http.client as h\n"
+        f"c = h.HTTPConnection('{CMS}', 1094, timeout=20)\n"
+        "try:\n"
+        f"    c.request('GET', '{HIT}')\n"
+        "    print(c.getresponse().status)\n"
+        "except (h.HTTPException, OSError) as e:\n"
+        "    print('closed')\n"
+    )
+    told = stage.cluster.execute("facility-users", "jupyter-cms-alice", "notebook", ["python3", "-c", code])
+    assert told.strip() == "closed"
