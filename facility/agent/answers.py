@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from facility.agent.exchange import UNAVAILABLE, BrokerError, Token, TokenSource
+from facility.exchange import UNAVAILABLE, BrokerError, Token, TokenSource
 from facility.agent.keeper import Keeper
 from facility.agent.state import find
 

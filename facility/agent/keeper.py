@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facility.agent import files
-from facility.agent.exchange import BrokerError, TokenSource, Wanted
+from facility.exchange import BrokerError, TokenSource, Wanted
 from facility.agent.state import Kept, Problem, document, restore
 
 _SOONEST = 5.0  # seconds between two successful askings for one token, however short its life

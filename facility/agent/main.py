@@ -15,7 +15,7 @@ from pathlib import Path
 
 from facility.agent import files, socket
 from facility.agent.answers import Answers
-from facility.agent.exchange import Broker
+from facility.exchange import Broker
 from facility.agent.keeper import Keeper
 
 _DIRECTORY = "/run/token"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from facility.agent import files, socket
-from facility.agent.exchange import SIGN_IN
+from facility.exchange import SIGN_IN
 
 NO_TOKEN = 1
 

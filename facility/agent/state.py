@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from facility.agent.exchange import Wanted
+from facility.exchange import Wanted
 
 
 @dataclass(frozen=True)

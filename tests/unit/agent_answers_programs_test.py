@@ -17,7 +17,7 @@ import pytest
 
 from facility.agent import files, oidc_token
 from facility.agent.answers import Answers
-from facility.agent.exchange import Broker
+from facility.exchange import Broker
 from facility.agent.keeper import Keeper
 from facility.agent.socket import ask, listening, reachable
 from tests.fakes.authority import Authority

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from facility.agent.exchange import Broker
+from facility.exchange import Broker
 from facility.agent.keeper import Keeper
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving

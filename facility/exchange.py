@@ -1,6 +1,7 @@
-"""The agent's only way out: it proves to the broker which pod it is and gets tokens for it (RFC 8693).
+"""A pod's way to the broker: it proves which pod it is and gets tokens for it (RFC 8693).
 
-Standard library only, because one agent runs beside every user's notebook.
+Of the agents, and of the monitor of jobs' tokens, which names an owner of its VO. Standard library only, because one
+agent runs beside every user's notebook.
 """
 
 from __future__ import annotations
@@ -95,13 +96,14 @@ class Broker:
             raise BrokerError("server_error", "the broker's list of files is no list")
         return tuple(_wanted(entry) for entry in files)
 
-    def token(self, audience: str, scope: str = "") -> Token:
-        """`POST /token`."""
+    def token(self, audience: str, scope: str = "", subject: str = "") -> Token:
+        """`POST /token`. `subject`: the owner for whom an access point asks; other pods ask for themselves."""
         form = {"grant_type": _GRANT, "subject_token": self._who(), "subject_token_type": _JWT, "audience": audience}
+        optional = {"scope": scope, "requested_subject": subject}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         asked = self._now()
-        answer = self._call("POST", "/token", headers, urlencode(form | ({"scope": scope} if scope else {})))
-        return _token(answer, asked)
+        body = urlencode(form | {name: value for name, value in optional.items() if value})
+        return _token(self._call("POST", "/token", headers, body), asked)
 
     def _who(self) -> str:
         try:
