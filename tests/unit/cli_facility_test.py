@@ -9,7 +9,7 @@ import pytest
 
 from facility import cli
 from facility.agent import files
-from facility.agent.exchange import Wanted
+from facility.exchange import Wanted
 from facility.agent.socket import listening
 from facility.agent.state import Kept, Problem, document
 
