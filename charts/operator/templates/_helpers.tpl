@@ -1,0 +1,28 @@
+{{/* Labels of every object of this chart. */}}
+{{- define "operator.labels" -}}
+{{ include "operator.selector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that select the operator's pod. */}}
+{{- define "operator.selector" -}}
+app.kubernetes.io/name: operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{/* The site's settings as facility/site.py reads them. */}}
+{{- define "operator.site" -}}
+{{- $shared := dict "namespaces" .Values.global.namespaces "images" .Values.global.images -}}
+{{- mustMergeOverwrite (deepCopy .Values.site) $shared | toYaml -}}
+{{- end }}
+
+{{/* The release has to be in the namespace that everything else takes for the facility's. */}}
+{{- define "operator.checkNamespace" -}}
+{{- if ne .Release.Namespace .Values.global.namespaces.facility -}}
+{{- fail (printf "install this release into the namespace %s (helm --namespace), or set global.namespaces.facility to %s" .Values.global.namespaces.facility .Release.Namespace) -}}
+{{- end -}}
+{{- end }}
