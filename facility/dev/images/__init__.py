@@ -1,0 +1,1 @@
+"""Builds the facility's images: same inputs, same tag, no second build."""

@@ -1,0 +1,69 @@
+"""Has images in the engine, building only those whose inputs have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from facility.dev.cluster import base, engine, registry
+from facility.dev.cluster.run import logged, output, step
+from facility.dev.images import machine
+from facility.dev.images.catalog import IMAGES
+from facility.dev.images.inputs import digest, inputs, lay_out, reference
+
+ROOT = Path(__file__).resolve().parents[3]
+_SUITE = "forky"
+
+
+class UnknownImageError(ValueError):
+    """A name that no image has; the text says which there are."""
+
+
+def ensure(names: Iterable[str] | None = None) -> dict[str, str]:
+    """Have these images (all, unless told) in the engine; name -> reference, `analysis-facility/hub:0123456789ab`.
+
+    Raises:
+        UnknownImageError: no such image.
+        ClusterError: there is no engine, no base image, or a build failed; the text ends with the build's last lines.
+    """
+    found = planned(names)
+    for name, ref in found.items():
+        if not registry.present(ref):
+            with step(f"image {ref}"):
+                build(name, ref)
+    return found
+
+
+def planned(names: Iterable[str] | None = None) -> dict[str, str]:
+    """What `ensure` would have in the engine; builds none, but needs the engine and the base image, as it does."""
+    wanted = check(IMAGES if names is None else names)
+    engine.ensure()
+    return references(wanted, base_id(base.ensure(_SUITE)))
+
+
+def references(names: Iterable[str], base_: str) -> dict[str, str]:
+    """The references that images have as the checkout stands, on a base image of id `base_`."""
+    return {name: reference(name, digest(inputs(ROOT, IMAGES[name]), base_)) for name in names}
+
+
+def build(name: str, ref: str) -> None:
+    """Build one image from the checkout as it stands. Raises ClusterError with the end of the build's log."""
+    with TemporaryDirectory(prefix="facility-image-") as folder:
+        context = Path(folder)
+        lay_out(inputs(ROOT, IMAGES[name]), context)
+        machine.lay_out(context / "machine")
+        logged(["docker", "build", "--network", "host", "--tag", ref, context])
+
+
+def base_id(image: str) -> str:
+    """The content id of an image in the engine."""
+    return output(["docker", "image", "inspect", "--format", "{{.Id}}", image]).strip()
+
+
+def check(names: Iterable[str]) -> tuple[str, ...]:
+    """The same names, once each. Raises UnknownImageError for one that is none of the images."""
+    wanted = tuple(dict.fromkeys(names))
+    if unknown := [name for name in wanted if name not in IMAGES]:
+        raise UnknownImageError(f"no image {', '.join(unknown)}: there are {', '.join(IMAGES)}")
+    return wanted
