@@ -87,7 +87,8 @@ class Queues:
             self._child = subprocess.Popen(  # noqa: S603 - this package's own module
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._environment
             )
-        assert self._child.stdin and self._child.stdout
+        assert self._child.stdin
+        assert self._child.stdout
         return self._child.stdin, self._child.stdout
 
     def _end(self) -> None:

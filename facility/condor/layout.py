@@ -25,6 +25,8 @@ KEYS = MEMORY / "keys"
 IDENTITY_TOKENS = MEMORY / "tokens.d"
 #: `<owner>/<vo>.use`: the lake tokens of jobs
 CREDENTIALS = MEMORY / "credentials"
-CREDMON_STATUS = LOCAL / "log" / "credmon.status"
+#: what the credential monitor should do (from CONFIG's ConfigMap), and how it fares
+CREDMON_SETTINGS = CONFIG.with_name("credmon.json")
+CREDMON_STATUS = MEMORY / "credmon.status"
 #: projected ServiceAccount token by which the credential monitor proves itself to the broker
 IDENTITY = Path("/var/run/identity/token")

@@ -1,0 +1,45 @@
+"""The environment that jobs start with, so that the same Python reads the lake in a job and in a notebook."""
+
+from __future__ import annotations
+
+import re
+
+from facility import names
+from facility.condor.layout import TRUST
+from facility.site import Site
+from facility.users import FacilityUser
+from facility.vo import VirtualOrganization
+
+#: HTCondor separates entries by spaces and quotes by quotes: no value here needs either
+_PLAIN = re.compile(r"[\x21\x23-\x26\x28-\x7E]*")
+
+
+def job_environment(vo: VirtualOrganization, user: FacilityUser, site: Site) -> str:
+    """`NAME=value` entries as HTCondor's environment syntax has them, without the quotes around the whole.
+
+    Raises:
+        ValueError: a value with a space or a quote.
+    """
+    return " ".join(f"{name}={_checked(value)}" for name, value in _values(vo, user, site).items())
+
+
+def _values(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[str, str]:
+    cache = site.xcache(vo.name)
+    trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), str(TRUST))
+    return trust | {
+        "FACILITY_VO": vo.name,
+        "FACILITY_USER": user.hub_user,
+        "LAKE_HOSTS": cache,
+        "LAKE_ROOT": f"root://{cache}:{names.XROOTD_PORT}/",
+        "LAKE_HTTPS": f"https://{cache}:{names.XROOTD_PORT}",
+        "PYTHONPATH": "/opt/lake/python",
+        # XRootD's client: let go of servers and addresses soon, for pods move
+        "XRD_DATASERVERTTL": "60",
+        "XRD_TIMEOUTRESOLUTION": "15",
+    }
+
+
+def _checked(value: str) -> str:
+    if not _PLAIN.fullmatch(value):
+        raise ValueError(f"{value!r} cannot stand in a job's environment: it has a space or a quote")
+    return value

@@ -1,0 +1,186 @@
+"""A VO's access point: HTCondor's queue with its volume, beside it the monitor that keeps jobs' tokens good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from facility import names
+from facility.condor import accounts, config, layout, mapfile
+from facility.operator.build.common import config_map, environment, labels, metadata, restricted, trust_environment
+from facility.operator.build.condor import (
+    CONDOR_PORT,
+    mount,
+    pod_security,
+    shared_mounts,
+    shared_volumes,
+    switching_accounts,
+    to_central_manager,
+)
+from facility.operator.build.network import anywhere, dns, peer, policy
+from facility.operator.objects import NETWORK_POLICY, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, Kind, Manifest
+from facility.site import Site
+from facility.users import FacilityUser
+from facility.vo import VirtualOrganization
+
+_COMPONENT = "access-point"
+
+
+def people(vo: VirtualOrganization, users: Iterable[FacilityUser], site: Site) -> Manifest:
+    """ConfigMap `ap-<vo>-people`: who may come with which token, and the accounts their jobs belong to.
+
+    Raises:
+        AccountsError, ValueError: users that cannot stand beside each other, or cannot be written down.
+    """
+    mine = [user for user in users if user.spec.vo == vo.name]
+    files = {"mapfile": mapfile.access_point(vo, mine), **accounts.files(mine)}
+    return config_map(f"{names.access_point(vo.name)}-people", site.namespaces.batch, files, _COMPONENT, vo.name)
+
+
+def access_point(vo: VirtualOrganization, site: Site) -> list[Manifest]:
+    """All other objects of the access point. Its Secrets (`pool-key`, `tls-ap-<vo>`) and `people` are made apart."""
+    name, namespace = names.access_point(vo.name), site.namespaces.batch
+    files = {"condor_config": config.access_point(vo, site), "credmon.json": credmon_settings(vo, site)}
+    return [
+        _object(SERVICE_ACCOUNT, vo, site, automountServiceAccountToken=False),
+        config_map(f"{name}-config", namespace, files, _COMPONENT, vo.name),
+        _object(NETWORK_POLICY, vo, site, spec=_wall(vo, site)),
+        _execute_wall(vo, site),
+        _object(SERVICE, vo, site, spec={"selector": _selector(vo), "ports": [{"name": "condor", **CONDOR_PORT[0]}]}),
+        _object(STATEFUL_SET, vo, site, spec=_stateful_set(vo, site)),
+    ]
+
+
+def credmon_settings(vo: VirtualOrganization, site: Site) -> str:
+    """What the credential monitor reads (facility.condor.credmon.Settings); without a lake it has no token to keep."""
+    audience = vo.spec.lakes[0].audience if vo.spec.lakes else ""
+    settings = {
+        "vo": vo.name,
+        "broker": site.broker_url,
+        "audience": audience,
+        "refresh": site.batch.credential_refresh,
+    }
+    return json.dumps(settings, indent=1) + "\n"
+
+
+def _object(kind: Kind, vo: VirtualOrganization, site: Site, **content: Any) -> Manifest:
+    meta = metadata(names.access_point(vo.name), site.namespaces.batch, _COMPONENT, vo.name)
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, **content}
+
+
+def _selector(vo: VirtualOrganization, component: str = _COMPONENT) -> dict[str, str]:
+    return {names.LABEL_COMPONENT: component, names.LABEL_VO: vo.name}
+
+
+def _wall(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    """Notebooks and execute pods of the VO, and the operator, may come in.
+
+    Out it goes to its execute pods, the central manager, the broker, and the VO's issuer for its public keys: where
+    that is cannot be said by labels, and not by port either, as policies see the port behind a Service.
+    """
+    spaces = site.namespaces
+    execute = peer(spaces.batch, "execute", vo.name)
+    callers = [peer(spaces.users, "notebook", vo.name), execute, peer(spaces.facility, "operator")]
+    broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
+    ways = [dns(), to_central_manager(site), {"to": [execute], "ports": CONDOR_PORT}, broker, anywhere()]
+    return policy(_selector(vo), ingress=[{"from": callers, "ports": CONDOR_PORT}], egress=ways)
+
+
+def _execute_wall(vo: VirtualOrganization, site: Site) -> Manifest:
+    """Execute pods of the VO: HTCondor, the VO's cache, and nothing else.
+
+    Notebooks come in for condor_tail and condor_ssh_to_job, where HTCondor lets an owner to their own jobs only.
+    """
+    spaces = site.namespaces
+    callers = [peer(spaces.batch, _COMPONENT, vo.name), peer(spaces.users, "notebook", vo.name)]
+    queue = {"to": [peer(spaces.batch, _COMPONENT, vo.name)], "ports": CONDOR_PORT}
+    cache = {"to": [peer(spaces.facility, "xcache", vo.name)], "ports": [{"port": names.XROOTD_PORT}]}
+    return {
+        "apiVersion": NETWORK_POLICY.api_version,
+        "kind": NETWORK_POLICY.kind,
+        "metadata": metadata(f"execute-{vo.name}", spaces.batch, "execute", vo.name),
+        "spec": policy(
+            _selector(vo, "execute"),
+            ingress=[{"from": callers, "ports": CONDOR_PORT}],
+            egress=[dns(), to_central_manager(site), queue, cache],
+        ),
+    }
+
+
+def _stateful_set(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    claim: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": site.batch.access_point_size}},
+    }
+    if site.batch.storage_class:
+        claim["storageClassName"] = site.batch.storage_class
+    return {
+        "replicas": 1,
+        "serviceName": names.access_point(vo.name),
+        "selector": {"matchLabels": _selector(vo)},
+        "template": {"metadata": {"labels": labels(_COMPONENT, vo.name)}, "spec": _pod(vo, site)},
+        "volumeClaimTemplates": [{"metadata": {"name": "data", "labels": _selector(vo)}, "spec": claim}],
+    }
+
+
+def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    name = names.access_point(vo.name)
+    identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": 600}
+    return {
+        "serviceAccountName": name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": pod_security(),
+        "containers": [_schedd(site), _credmon(site)],
+        "volumes": [
+            *shared_volumes(f"{name}-config"),
+            {"name": "people", "configMap": {"name": f"{name}-people"}},
+            {"name": "tls", "secret": {"secretName": names.tls_secret(name), "defaultMode": 0o400}},
+            {"name": "pool-key", "secret": {"secretName": "pool-key", "defaultMode": 0o400}},
+            {"name": "identity", "projected": {"defaultMode": 0o400, "sources": [{"serviceAccountToken": identity}]}},
+        ],
+    }
+
+
+def _schedd(site: Site) -> dict[str, Any]:
+    return {
+        "name": _COMPONENT,
+        "image": site.images.condor,
+        "imagePullPolicy": site.images.pull_policy,
+        "args": ["facility-condor", "ap"],
+        "env": environment(trust_environment()),
+        "ports": [{"name": "condor", "containerPort": names.CONDOR_PORT}],
+        "resources": site.batch.access_point_resources.manifest(),
+        "securityContext": switching_accounts(),
+        "readinessProbe": {"tcpSocket": CONDOR_PORT[0], "periodSeconds": 5},
+        "volumeMounts": [
+            *shared_mounts(),
+            mount("data", str(layout.LOCAL), writable=True),
+            # one volume at both places: the map and the accounts change in the same instant
+            mount("people", str(layout.PEOPLE)),
+            mount("people", str(layout.EXTRAUSERS)),
+            mount("tls", str(layout.TLS)),
+            mount("pool-key", str(layout.MOUNTED_KEY.parent)),
+        ],
+    }
+
+
+def _credmon(site: Site) -> dict[str, Any]:
+    """A container of its own: it alone holds the pod's identity, its log is its own, the kubelet minds it."""
+    return {
+        "name": "credmon",
+        "image": site.images.condor,
+        "imagePullPolicy": site.images.pull_policy,
+        "args": ["python3", "-m", "facility.condor.credmon"],
+        "env": environment(trust_environment() | {"CONDOR_CONFIG": str(layout.CONFIG)}),
+        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": restricted(),
+        "volumeMounts": [
+            *shared_mounts(),
+            mount("data", str(layout.LOCAL)),
+            mount("people", str(layout.PEOPLE)),
+            mount("identity", str(layout.IDENTITY.parent)),
+        ],
+    }
