@@ -96,8 +96,9 @@ def own_module(program: Program, theirs: dict[str, Any]) -> str:
 
 
 def _folders(theirs: dict[str, Any]) -> list[str]:
-    """Modules that the wanted one replaces by folders of its repository, which exist on nobody's proxy."""
-    return [entry["Old"]["Path"] for entry in theirs.get("Replace") or () if "Version" not in entry["New"]]
+    """Modules that the wanted one requires and has in folders of its repository, which exist on nobody's proxy."""
+    inside = {entry["Old"]["Path"] for entry in theirs.get("Replace") or () if "Version" not in entry["New"]}
+    return [entry["Path"] for entry in theirs.get("Require") or () if entry["Path"] in inside]
 
 
 def _replacements(program: Program, theirs: dict[str, Any]) -> list[tuple[str, str]]:
