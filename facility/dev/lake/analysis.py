@@ -139,8 +139,8 @@ def draw(found: dict[str, Any], path: str | Path, title: str = "") -> None:
     axes.stairs(found["counts"], edges, fill=True, color="#0a5aa8")
     axes.set_xlabel(f"invariant mass [{found['unit']}]")
     axes.set_ylabel(f"pairs per {edges[1] - edges[0]:g} {found['unit']}")
-    axes.set_title(title or found["name"])
-    axes.text(0.02, 0.97, f"{found['events']} events, {sum(found['counts'])} pairs", va="top", transform=axes.transAxes)
+    axes.set_title(title or found["name"], loc="left")
+    axes.set_title(f"{found['events']} events, {sum(found['counts'])} pairs", loc="right", fontsize="small")
     figure.savefig(path, dpi=110)
 
 

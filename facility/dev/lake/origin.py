@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 PORT = 1094
 DATA = "/data"
-CONFIG = "/etc/facility/xrootd"
 RUN = "/run/xrootd"
-TRUST = "/etc/ssl/certs/ca-certificates.crt"
+TRUST = "/etc/facility/trust/ca.crt"
 
 
 def xrootd_cfg(vos: Sequence[str]) -> str:
@@ -30,7 +29,7 @@ xrootd.tls all
 xrootd.seclib libXrdSec.so
 sec.protocol ztn
 ofs.authorize 1
-ofs.authlib libXrdAccSciTokens.so config={CONFIG}/scitokens.cfg
+ofs.authlib libXrdAccSciTokens.so config={RUN}/scitokens.cfg
 scitokens.trace error warning
 xrd.protocol http libXrdHttp.so
 http.header2cgi Authorization authz

@@ -1,0 +1,49 @@
+"""`python -m facility.dev.lake.prepare`: fills the volumes of the origin's pod before xrootd starts in it.
+
+Runs in an init container of the demo's image, under the uid that xrootd has in its own: XRootD refuses a TLS key that
+anybody else may read, and a mounted Secret cannot be made so.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+from facility.dev.lake import origin
+
+
+def main() -> None:
+    """LAKE_CONFIG, LAKE_TLS and LAKE_FILES are there; LAKE_RUN and LAKE_DATA get filled. Raises OSError, KeyError."""
+    place = {name: Path(os.environ[f"LAKE_{name.upper()}"]) for name in ("config", "tls", "files", "run", "data")}
+    prepare(**place)
+    sys.stdout.write(f"prepared {place['data']} and {place['run']}\n")
+
+
+def prepare(config: Path, tls: Path, files: Path, run: Path, data: Path) -> None:
+    """Copies data and TLS files, makes the http secret, renders the configuration; again does no harm.
+
+    `config` is a YAML file with `audience` and `issuers` (VO name -> issuer).
+    """
+    told = yaml.safe_load(config.read_text())
+    shutil.copytree(files, data, dirs_exist_ok=True)
+    (run / "admin").mkdir(exist_ok=True)
+    for name in ("tls.crt", "tls.key"):
+        _write(run / name, (tls / name).read_bytes())
+    _write(run / "http.key", secrets.token_urlsafe(48).encode())
+    _write(run / "xrootd.cfg", origin.xrootd_cfg(tuple(told["issuers"])).encode())
+    _write(run / "scitokens.cfg", origin.scitokens_cfg(told["audience"], told["issuers"]).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+        file.write(content)
+
+
+if __name__ == "__main__":
+    main()
