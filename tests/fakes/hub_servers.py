@@ -1,0 +1,169 @@
+"""Small real HTTPS servers for where the hub's neighbours are: issuers, the broker, the API server, the proxy."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A throw-away authority and a certificate of it for 127.0.0.1."""
+
+    bundle: Path
+    certificate: Path
+    key: Path
+
+    @classmethod
+    def make(cls, directory: Path) -> Self:
+        now = datetime.datetime.now(datetime.UTC)
+        authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away CA")])
+
+        def builder(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+            made = x509.CertificateBuilder().subject_name(subject).issuer_name(authority).public_key(public)
+            made = made.serial_number(x509.random_serial_number())
+            return made.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(
+                now + datetime.timedelta(days=1)
+            )
+
+        root = builder(authority, authority_key.public_key())
+        root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        leaf = builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), key.public_key())
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        leaf = leaf.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        made = cls(directory / "ca.crt", directory / "tls.crt", directory / "server-key")
+        pem = serialization.Encoding.PEM
+        made.bundle.write_bytes(root.sign(authority_key, hashes.SHA256()).public_bytes(pem))
+        made.certificate.write_bytes(leaf.sign(authority_key, hashes.SHA256()).public_bytes(pem))
+        private = serialization.PrivateFormat.PKCS8
+        made.key.write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+        return made
+
+
+@dataclass
+class Request:
+    """One request as a fake sees it; header names are in lower case, of each parameter the last value."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def form(self) -> dict[str, str]:
+        return {key: values[-1] for key, values in parse_qs(self.body.decode()).items()}
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Reply:
+    """What a fake answers."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Server:
+    """Serves `answer` on a free port of 127.0.0.1, over TLS if given, and keeps what was asked in `requests`."""
+
+    def __init__(self, tls: Tls | None = None) -> None:
+        self.requests: list[Request] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.certificate, tls.key)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.port = self._server.server_address[1]
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def answer(self, request: Request) -> Reply:
+        """To be overridden."""
+        return Reply(404, {"error": f"nothing at {request.path}"})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def stream(self, request: Request) -> Callable[[Callable[[bytes], None]], None] | None:
+        """A function that writes a chunked answer, for requests that are answered so."""
+        return None
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def serve(self) -> None:
+                parts = urlsplit(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+                request = Request(
+                    self.command, parts.path, query, {k.lower(): v for k, v in self.headers.items()}, body
+                )
+                fake.requests.append(request)
+                if writer := fake.stream(request):
+                    self._chunked(writer)
+                else:
+                    self._whole(fake.answer(request))
+
+            do_GET = do_POST = do_PUT = do_DELETE = serve  # noqa: N815 - the names that http.server calls
+
+            def _whole(self, reply: Reply) -> None:
+                content = b"" if reply.body is None else json.dumps(reply.body).encode()
+                self.send_response(reply.status)
+                for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def _chunked(self, writer: Callable[[Callable[[bytes], None]], None]) -> None:
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+
+                def write(data: bytes) -> None:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                    self.wfile.flush()
+
+                try:
+                    writer(write)
+                    self.wfile.write(b"0\r\n\r\n")
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Silence: tests look at `requests`."""
+
+        return Handler

@@ -1,0 +1,196 @@
+"""A real JupyterHub in a process of its own, configured as in the cluster, with fakes where its neighbours are."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.fakes.hub_neighbours import CLIENT, SECRET, Broker, Issuer, KubernetesApi, Proxy
+from tests.fakes.hub_servers import Tls
+
+PUBLIC = "https://hub.example:31440"
+_IDENTITY, _PROXY_TOKEN = "identity-of-the-hub", "proxy-token-text"
+_SITE = f"""
+publicUrl: {PUBLIC}
+images: {{facility: f:1, hub: h:1, notebook: n:1, condor: c:1, xcache: x:1}}
+"""
+_CONFIG = """
+from pathlib import Path
+from facility.hub.config import configure
+c = get_config()
+here = Path({here!r})
+configure(c, site_file=here / "site.yaml", secrets=here / "secrets", data=here)
+c.VOAuthenticator.broker_url = {broker!r}
+c.VOAuthenticator.identity = str(here / "identity")
+c.VOAuthenticator.service_account = {here!r}
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_connect_url = "http://127.0.0.1:{port}"
+c.ConfigurableHTTPProxy.api_url = {proxy!r}
+c.JupyterHub.spawner_class = "simple"
+c.Authenticator.allow_all = True  # must not let past a VO's allowedGroups
+c.Authenticator.auth_refresh_age = -1  # so that every page asks the broker
+"""
+
+
+@dataclass
+class World:
+    """The hub and what is around it."""
+
+    hub: str
+    directory: Path
+    tls: Tls
+    cms: Issuer
+    atlas: Issuer
+    broker: Broker
+    api: KubernetesApi
+
+    def reset(self) -> None:
+        """Two good VOs, nobody signed in."""
+        for one in (self.cms, self.atlas, self.broker):
+            one.reset()
+        for issuer in (self.cms, self.atlas):
+            self.api.secrets[f"{issuer.name}-client"] = {"client_id": CLIENT, "client_secret": SECRET}
+
+    def browser(self) -> Browser:
+        return Browser(self)
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "hub.log").read_text()
+
+    def wait_for(self, found: Any, what: str, seconds: float = 10) -> None:
+        """Until `found()` is true: the hub has heard of a change."""
+        end = time.monotonic() + seconds
+        while not found():
+            assert time.monotonic() < end, f"waited in vain for {what}\n{self.log[-3000:]}"
+            time.sleep(0.05)
+
+
+class Browser:
+    """A person's browser: cookies, no redirects by itself. TLS in front of the hub is the proxy's and not here."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.session = requests.Session()
+
+    def get(self, url: str) -> requests.Response:
+        """A page of the hub by path or public URL, or of an issuer."""
+        if url.startswith(PUBLIC):
+            url = url.removeprefix(PUBLIC)
+        full = f"{self._world.hub}{url}" if url.startswith("/") else url
+        verify = str(self._world.tls.bundle)
+        answer = self.session.get(full, allow_redirects=False, verify=verify, timeout=20)
+        for cookie in self.session.cookies:
+            cookie.secure = False  # or it would not be sent here, where the proxy's TLS is missing
+        return answer
+
+    def begin(self, vo: str, query: str = "") -> str:
+        """Start signing in; gives the URL at the issuer."""
+        answer = self.get(f"/hub/oauth/{vo}/login{query}")
+        assert answer.status_code == 302, answer.text
+        return answer.headers["Location"]
+
+    def answer_of(self, at_issuer: str) -> str:
+        """Sign in at the issuer; gives the URL that leads back to the hub."""
+        answer = self.get(at_issuer)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Location"]
+
+    def sign_in(self, vo: str, query: str = "") -> requests.Response:
+        """All of it; the hub's answer to the callback."""
+        return self.get(self.answer_of(self.begin(vo, query)))
+
+
+def text(page: requests.Response) -> str:
+    """What a person reads on the hub's page, white space made single."""
+    plain = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page.text, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(plain))
+
+
+def spec(issuer: Issuer, **more: Any) -> dict[str, Any]:
+    """A VO at that issuer that admits its own root group."""
+    login = {"allowedGroups": [f"/{issuer.name}"]}
+    return {
+        "displayName": issuer.name.upper(),
+        "issuer": issuer.issuer,
+        "clientSecret": {"name": f"{issuer.name}-client"},
+        "login": login,
+        **more,
+    }
+
+
+@contextmanager
+def world(directory: Path) -> Iterator[World]:
+    """Start everything, and end it."""
+    tls = Tls.make(directory)
+    with ExitStack() as stack:
+        cms, atlas = (stack.enter_context(Issuer(tls, name)) for name in ("cms", "atlas"))
+        broker = stack.enter_context(Broker(tls, _IDENTITY))
+        api = stack.enter_context(KubernetesApi(tls))
+        proxy = stack.enter_context(Proxy(_PROXY_TOKEN))
+        stack.callback(api.stop)
+        api.put("cms", spec(cms))
+        api.put("atlas", spec(atlas))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        _files(directory, port, broker, proxy)
+        made = World(f"http://127.0.0.1:{port}", directory, tls, cms, atlas, broker, api)
+        made.reset()
+        stack.enter_context(_hub(made, api))
+        yield made
+
+
+def _files(directory: Path, port: int, broker: Broker, proxy: Proxy) -> None:
+    files = {
+        "site.yaml": _SITE,
+        "identity": _IDENTITY,
+        "token": "hub-account",
+        "secrets/proxy-token": _PROXY_TOKEN,
+        "secrets/crypt-key": "ab" * 32,
+        "secrets/cookie-secret": "any text will do",
+        "hub_config.py": _CONFIG.format(here=str(directory), broker=broker.url, proxy=proxy.url, port=port),
+    }
+    (directory / "secrets").mkdir()
+    for name, content in files.items():
+        (directory / name).write_text(content)
+
+
+@contextmanager
+def _hub(made: World, api: KubernetesApi) -> Iterator[None]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "SSL_CERT_FILE": str(made.tls.bundle),
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(api.port),
+    }
+    command = [sys.executable, "-m", "jupyterhub", "-f", str(made.directory / "hub_config.py")]
+    with (made.directory / "hub.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=made.directory)
+        try:
+            made.wait_for(lambda: process.poll() is not None or _serves(made), "the hub", seconds=30)
+            assert process.poll() is None, made.log
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _serves(made: World) -> bool:
+    try:
+        return requests.get(f"{made.hub}/hub/health", timeout=5).ok and "VOs new" in made.log
+    except requests.ConnectionError:
+        return False
