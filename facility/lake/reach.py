@@ -41,7 +41,7 @@ def listed(response: HTTPResponse) -> list[str]:
 
 
 def trouble(host: str, port: int = names.XROOTD_PORT, trust: Trust = ssl.create_default_context) -> str:
-    """What is wrong with the cache at `host`; empty when its certificate is good and it refuses whoever has no token."""
+    """What is wrong with the cache at `host`; empty when its certificate is good and it refuses strangers."""
     connection = HTTPSConnection(host, port, timeout=_TIMEOUT, context=trust())
     try:
         connection.request("GET", "/")

@@ -17,25 +17,3 @@ app.kubernetes.io/component: xcache-test
 helm.sh/hook: test
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
-
-{{/* TCP to everywhere but the networks that are closed: origins and issuers may be anywhere. */}}
-{{- define "xcache.outside" -}}
-- to:
-    - ipBlock:
-        cidr: 0.0.0.0/0
-        except: {{ .Values.closedTo.ipv4 | toJson }}
-    - ipBlock:
-        cidr: ::/0
-        except: {{ .Values.closedTo.ipv6 | toJson }}
-  ports:
-    - protocol: TCP
-{{- end }}
-
-{{/* Names. */}}
-{{- define "xcache.dns" -}}
-- to:
-    - namespaceSelector: {}
-  ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
-{{- end }}
