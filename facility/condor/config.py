@@ -39,6 +39,10 @@ EXECUTE = $(LOCAL_DIR)/execute
 RUN = {RUN}
 LOCK = {RUN}/lock
 DAEMON_SOCKET_DIR = {RUN}/sock
+# where tools find the daemons of their own pod: with the pod it goes, a volume would keep the last pod's address
+MASTER_ADDRESS_FILE = {RUN}/master_address
+SCHEDD_ADDRESS_FILE = {RUN}/schedd_address
+SCHEDD_DAEMON_AD_FILE = {RUN}/schedd_ad
 MAX_DEFAULT_LOG = 20 Mb
 
 UID_DOMAIN = {names.TRUST_DOMAIN}

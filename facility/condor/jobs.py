@@ -54,15 +54,15 @@ class Queues:
         self._lock = threading.Lock()
 
     def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
-        """The jobs of all owners at the schedd of that name, by owner. Raises QueueError."""
+        """The jobs of all owners at the schedd of that name, or at this pod's own if it is "". Raises QueueError."""
         with self._lock:
             try:
                 answer = self._exchange(schedd)
             except (OSError, ValueError) as error:
                 self._end()
-                raise QueueError(f"the queue of {schedd} cannot be read: {error}") from None
+                raise QueueError(f"{_queue(schedd)} cannot be read: {error}") from None
         if "error" in answer:
-            raise QueueError(f"the queue of {schedd} cannot be read: {answer['error']}")
+            raise QueueError(f"{_queue(schedd)} cannot be read: {answer['error']}")
         return tuple(OwnerJobs(**entry) for entry in answer["owners"])
 
     def close(self) -> None:
@@ -100,3 +100,7 @@ class Queues:
         for pipe in (child.stdin, child.stdout):
             if pipe:
                 pipe.close()
+
+
+def _queue(schedd: str) -> str:
+    return f"the queue of {schedd}" if schedd else "the queue"

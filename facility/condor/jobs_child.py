@@ -26,7 +26,7 @@ def main(questions: IO[str] = sys.stdin, answers: IO[str] = sys.stdout) -> None:
         name = json.loads(line)["schedd"]
         try:
             answer: dict[str, Any] = {"owners": _ask(schedds, name)}
-        except (htcondor2.HTCondorException, OSError, KeyError) as error:
+        except (htcondor2.HTCondorException, OSError, LookupError) as error:
             schedds.pop(name, None)  # it may have a new address
             answer = {"error": str(error) or type(error).__name__}
         answers.write(json.dumps(answer) + "\n")
@@ -35,9 +35,10 @@ def main(questions: IO[str] = sys.stdin, answers: IO[str] = sys.stdout) -> None:
 
 def _ask(schedds: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if name not in schedds:
-        location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name)
+        # without a name: the schedd of this pod, from the file in which it says where it is
+        location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name or None)
         if location is None:
-            raise KeyError(f"the collector does not know {name}")
+            raise LookupError(f"the collector does not know {name}")
         schedds[name] = htcondor2.Schedd(location)
     schedd = schedds[name]
     counted = schedd.query("JobStatus != 3 && JobStatus != 4", _ATTRIBUTES, opts=htcondor2.QueryOpt.GroupBy)

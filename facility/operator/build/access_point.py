@@ -179,7 +179,6 @@ def _credmon(site: Site) -> dict[str, Any]:
         "securityContext": restricted(),
         "volumeMounts": [
             *shared_mounts(),
-            mount("data", str(layout.LOCAL)),
             mount("people", str(layout.PEOPLE)),
             mount("identity", str(layout.IDENTITY.parent)),
         ],
