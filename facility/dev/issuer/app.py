@@ -92,14 +92,18 @@ def options(files: Files, bind: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until told to end. ISSUER_CONFIG names the directory of the files, ISSUER_STATE the database."""
+    """Serve until told to end.
+
+    ISSUER_CONFIG is the directory of the files, ISSUER_KEYS the one of the signing keys (`keys` in it unless given),
+    ISSUER_STATE the database, ISSUER_BIND the address to listen at.
+    """
     root = Path(os.environ.get("ISSUER_CONFIG", "/etc/issuer"))
     state = Path(os.environ.get("ISSUER_STATE", str(Files.state)))
     files = Files(
         root / "issuer.yaml",
         root / "people" / "people.yaml",
         root / "clients" / "clients.yaml",
-        root / "keys",
+        Path(os.environ.get("ISSUER_KEYS", str(root / "keys"))),
         root / "tls",
         state,
     )
