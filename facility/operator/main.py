@@ -16,7 +16,8 @@ from typing import Any
 
 import kopf
 
-from facility import names, site as sites
+from facility import names
+from facility import site as sites
 from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.discovery import Discovery
 from facility.operator.execute import Demand
@@ -65,11 +66,11 @@ def settings() -> kopf.OperatorSettings:
     return result
 
 
-async def operate(site: Site, cluster: Cluster) -> None:
+async def operate(site: Site, cluster: Cluster, public: str) -> None:
     """Run until a signal comes, or until a part fails: then all of it ends, to be started again."""
     trigger = Trigger()
     discovery = Discovery(ssl.create_default_context(), time.time)
-    reconciler = Reconciler(cluster, site, discovery, time.time, _PUBLIC.read_text())
+    reconciler = Reconciler(cluster, site, discovery, time.time, public)
     demand = Demand(cluster, site, time.time, lambda vo, key: Reader(site, key, time.time, DIRECTORY / vo))
     await _objects_known(cluster, site)
     watching = kopf.operator(
@@ -100,24 +101,24 @@ async def _objects_known(cluster: Cluster, site: Site) -> None:
             await asyncio.sleep(2)
 
 
-async def main() -> None:
-    """Read the site's settings, connect, operate."""
-    site = sites.load(Path(os.environ.get("FACILITY_SITE", sites.DEFAULT_PATH)))
+async def main(site: Site, public: str) -> None:
+    """Connect and operate. `public`: the public certificate authorities, PEM."""
     cluster = await Cluster.connect()
     try:
-        await operate(site, cluster)
+        await operate(site, cluster, public)
     finally:
         await cluster.close()
 
 
 def start() -> None:
-    """Set up the log and run. The Kubernetes client's debug level would print Secrets: it is never used."""
+    """Set up the log, read the site's settings, run. The Kubernetes client never logs at debug: that prints Secrets."""
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     for chatty in ("kubernetes_asyncio", "kopf", "aiohttp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    asyncio.run(main())
+    site = sites.load(Path(os.environ.get("FACILITY_SITE", sites.DEFAULT_PATH)))
+    asyncio.run(main(site, _PUBLIC.read_text()))
 
 
 if __name__ == "__main__":

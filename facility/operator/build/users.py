@@ -42,13 +42,15 @@ def _callers(site: Site) -> dict[str, Any]:
 
 
 def _inside(vo: VirtualOrganization, site: Site) -> list[dict[str, Any]]:
-    """Hub and broker; the VO's own cache and access point, as far as it has them; the pool's collector."""
+    """Hub and broker; the VO's own cache, access point and execute pods, as far as it has them; the collector."""
     facility, batch = site.namespaces.facility, site.namespaces.batch
     ways = [_way(names.HUB_PORT, peer(facility, "hub")), _way(names.BROKER_PORT, peer(facility, "broker"))]
     if vo.spec.lakes:
         ways.append(_way(names.XROOTD_PORT, peer(facility, "xcache", vo.name)))
     if vo.spec.batch.enabled:
-        ways.append(_way(names.CONDOR_PORT, peer(batch, "access-point", vo.name), peer(batch, "cm")))
+        # execute pods for condor_tail and condor_ssh_to_job
+        pool = [peer(batch, "access-point", vo.name), peer(batch, "execute", vo.name), peer(batch, "cm")]
+        ways.append(_way(names.CONDOR_PORT, *pool))
     return ways
 
 

@@ -64,13 +64,13 @@ def _service(vo: VirtualOrganization, meta: dict[str, Any]) -> Manifest:
 
 
 def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -> Manifest:
-    """Notebooks and jobs may come; whom the token lets in is the cache's own decision.
+    """The VO's notebooks and jobs may come; what their tokens open is the cache's own decision.
 
     Out it goes to the broker, the origin and the issuer. Where the latter two are cannot be said by pod labels, and
     not by port either, as policies see the port behind a Service.
     """
     spaces = site.namespaces
-    readers = [peer(spaces.users, "notebook"), peer(spaces.batch, "execute")]
+    readers = [peer(spaces.users, "notebook", vo.name), peer(spaces.batch, "execute", vo.name)]
     broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
     return {
         "apiVersion": NETWORK_POLICY.api_version,

@@ -1,0 +1,294 @@
+"""A small Kubernetes API server over HTTP: objects in memory, server-side apply, merge patches, watches.
+
+It keeps what the operator relies on: resource versions that move only when something changed, generations that move
+with the spec, refusal of what exists or has changed, a status of its own, and owners whose dependents go with them.
+Server-side apply is simplified to "the applied fields become so, fields applied before and left out now go".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+Object = dict[str, Any]
+Key = tuple[str, str, str, str]  # group and version, namespace, plural, name
+GROUP = "analysis-facility.io/v1alpha1"
+KINDS = {
+    "v1": {
+        "configmaps": "ConfigMap",
+        "pods": "Pod",
+        "secrets": "Secret",
+        "services": "Service",
+        "serviceaccounts": "ServiceAccount",
+        "resourcequotas": "ResourceQuota",
+    },
+    "apps/v1": {"statefulsets": "StatefulSet"},
+    "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
+    "rbac.authorization.k8s.io/v1": {"roles": "Role"},
+    GROUP: {"virtualorganizations": "VirtualOrganization", "facilityusers": "FacilityUser"},
+}
+
+
+class ApiServer:
+    """The objects, and the server that shows them. `refuse`: (verb, plural, name) to a message, for what must fail."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Object] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.refuse: dict[tuple[str, str, str], str] = {}
+        self._applied: dict[Key, Object] = {}
+        self._version = 100
+        self._watches: list[tuple[Key, asyncio.Queue[Object]]] = []
+        app = web.Application()
+        for root in ("/api/{version}", "/apis/{group}/{version}"):
+            app.router.add_get(root, self._resources)
+            path = f"{root}/namespaces/{{namespace}}/{{plural}}"
+            app.router.add_get(path, self._list)
+            app.router.add_post(path, self._create)
+            app.router.add_get(path + "/{name}", self._get)
+            app.router.add_patch(path + "/{name}", self._patch)
+            app.router.add_patch(path + "/{name}/{sub}", self._patch)
+            app.router.add_delete(path + "/{name}", self._delete)
+        app.router.add_get("/api", self._versions)
+        app.router.add_get("/apis", self._groups)
+        self.server = TestServer(app)
+
+    async def __aenter__(self) -> ApiServer:
+        await self.server.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for _, queue in self._watches:
+            queue.put_nowait({})
+        await self.server.close()
+
+    @property
+    def url(self) -> str:
+        return str(self.server.make_url("/")).rstrip("/")
+
+    # what tests say and ask
+
+    def put(self, manifest: Object) -> Object:
+        """Make or replace an object, as a person with kubectl would."""
+        key = self._key_of(manifest)
+        return self._store(
+            key,
+            copy.deepcopy(manifest) | ({"status": self.objects[key].get("status", {})} if key in self.objects else {}),
+        )
+
+    def get(self, kind: str, name: str, namespace: str = "facility") -> Object:
+        return next(one for one in self.all(kind, namespace) if one["metadata"]["name"] == name)
+
+    def all(self, kind: str, namespace: str = "facility") -> list[Object]:
+        return [
+            one
+            for (version, space, plural, _), one in self.objects.items()
+            if (space, KINDS[version][plural]) == (namespace, kind)
+        ]
+
+    def names(self, kind: str, namespace: str = "facility") -> set[str]:
+        return {one["metadata"]["name"] for one in self.all(kind, namespace)}
+
+    def remove(self, kind: str, name: str, namespace: str = "facility") -> None:
+        self._drop(self._key_of(self.get(kind, name, namespace)))
+
+    def writes(self) -> list[tuple[str, str]]:
+        """The requests that would change something, since the last time this was asked."""
+        found = [one for one in self.requests if one[0] != "GET"]
+        self.requests.clear()
+        return found
+
+    # storing
+
+    def _key_of(self, manifest: Object) -> Key:
+        version, meta = manifest["apiVersion"], manifest["metadata"]
+        plural = next(plural for plural, kind in KINDS[version].items() if kind == manifest["kind"])
+        return version, meta["namespace"], plural, meta["name"]
+
+    def _store(self, key: Key, manifest: Object) -> Object:
+        before = self.objects.get(key)
+        meta = manifest["metadata"]
+        kept = (
+            before["metadata"]
+            if before
+            else {"uid": str(uuid4()), "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1}
+        )
+        meta.setdefault("creationTimestamp", kept["creationTimestamp"])
+        meta["uid"], meta["generation"] = kept["uid"], kept["generation"]
+        if before and before.get("spec") != manifest.get("spec"):
+            meta["generation"] += 1
+        meta["resourceVersion"] = before["metadata"]["resourceVersion"] if before else ""
+        if before == manifest:
+            return manifest
+        self._version += 1
+        meta["resourceVersion"] = str(self._version)
+        self.objects[key] = manifest
+        self._tell("MODIFIED" if before else "ADDED", key)
+        return manifest
+
+    def _drop(self, key: Key) -> None:
+        gone = self.objects[key]
+        self._tell("DELETED", key)
+        del self.objects[key]
+        self._applied.pop(key, None)
+        for other, manifest in list(self.objects.items()):
+            owners = [one["uid"] for one in manifest["metadata"].get("ownerReferences", [])]
+            if gone["metadata"]["uid"] in owners and other in self.objects:
+                self._drop(other)
+
+    def _tell(self, kind: str, key: Key) -> None:
+        for watched, queue in self._watches:
+            if watched[:3] == key[:3]:
+                queue.put_nowait({"type": kind, "object": copy.deepcopy(self.objects[key])})
+
+    # HTTP
+
+    def _key(self, request: web.Request) -> Key:
+        info = request.match_info
+        version = f"{info['group']}/{info['version']}" if "group" in info else info["version"]
+        return version, info["namespace"], info["plural"], info.get("name", "")
+
+    def _note(self, request: web.Request, key: Key) -> None:
+        self.requests.append((request.method, "/".join(part for part in key[1:] if part)))
+        if message := self.refuse.get((request.method, key[2], key[3])):
+            raise _failure(web.HTTPUnprocessableEntity, "Invalid", message)
+
+    def _found(self, key: Key) -> Object:
+        if key not in self.objects:
+            raise _failure(web.HTTPNotFound, "NotFound", f'{key[2]} "{key[3]}" not found')
+        return self.objects[key]
+
+    async def _get(self, request: web.Request) -> web.Response:
+        key = self._key(request)
+        self._note(request, key)
+        return web.json_response(self._found(key))
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        key = self._key(request)
+        self._note(request, key)
+        if request.query.get("watch") == "true":
+            return await self._watch(request, key)
+        selector = request.query.get("labelSelector", "")
+        found = [one for other, one in self.objects.items() if other[:3] == key[:3] and _selected(one, selector)]
+        if "PartialObjectMetadataList" in request.headers.get("Accept", ""):
+            found = [{"metadata": one["metadata"]} for one in found]
+        kind = f"{KINDS[key[0]][key[2]]}List"
+        version = {"resourceVersion": str(self._version)}
+        return web.json_response({"kind": kind, "apiVersion": key[0], "metadata": version, "items": found})
+
+    async def _watch(self, request: web.Request, key: Key) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        queue: asyncio.Queue[Object] = asyncio.Queue()
+        entry = (key, queue)
+        self._watches.append(entry)
+        try:
+            while event := await queue.get():
+                if _selected(event["object"], request.query.get("labelSelector", "")):
+                    await response.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self._watches.remove(entry)
+        return response
+
+    async def _create(self, request: web.Request) -> web.Response:
+        manifest = await request.json()
+        key = self._key_of(manifest)
+        self._note(request, key)
+        if key in self.objects:
+            raise _failure(web.HTTPConflict, "AlreadyExists", f'{key[2]} "{key[3]}" already exists')
+        return web.json_response(self._store(key, manifest), status=201)
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        key, body = self._key(request), await request.json()
+        self._note(request, key)
+        if request.content_type == "application/apply-patch+yaml":
+            return web.json_response(self._apply(key, body))
+        before = self._found(key)
+        wanted = body.get("metadata", {}).get("resourceVersion", before["metadata"]["resourceVersion"])
+        if wanted != before["metadata"]["resourceVersion"]:
+            raise _failure(web.HTTPConflict, "Conflict", "the object has been modified")
+        after = _merged(before, body)
+        return web.json_response(self._store(key, after))
+
+    def _apply(self, key: Key, body: Object) -> Object:
+        before = self.objects.get(key, {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}})
+        left_out = _without(self._applied.get(key, {}), body)
+        after = _merged(_merged(before, left_out), body)
+        self._applied[key] = body
+        return self._store(key, after)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        key = self._key(request)
+        self._note(request, key)
+        self._found(key)
+        self._drop(key)
+        return web.json_response({"kind": "Status", "status": "Success"})
+
+    # discovery, for kopf
+
+    async def _versions(self, request: web.Request) -> web.Response:
+        return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
+
+    async def _groups(self, request: web.Request) -> web.Response:
+        groups = []
+        for version in (one for one in KINDS if "/" in one):
+            entry = {"groupVersion": version, "version": version.split("/")[1]}
+            groups.append({"name": version.split("/")[0], "versions": [entry], "preferredVersion": entry})
+        return web.json_response({"kind": "APIGroupList", "groups": groups})
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        info = request.match_info
+        version = f"{info['group']}/{info['version']}" if "group" in info else info["version"]
+        verbs = ["get", "list", "watch", "create", "patch", "delete"]
+        found = [
+            {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
+            for plural, kind in KINDS.get(version, {}).items()
+        ]
+        return web.json_response({"kind": "APIResourceList", "groupVersion": version, "resources": found})
+
+
+def _failure(kind: type[web.HTTPException], reason: str, message: str) -> web.HTTPException:
+    body = {"kind": "Status", "status": "Failure", "reason": reason, "message": message}
+    return kind(text=json.dumps(body), content_type="application/json")
+
+
+def _selected(manifest: Object, selector: str) -> bool:
+    labels = manifest["metadata"].get("labels") or {}
+    for term in filter(None, selector.split(",")):
+        name, _, value = term.partition("!=" if "!=" in term else "=")
+        if (labels.get(name) == value) == ("!=" in term):
+            return False
+    return True
+
+
+def _merged(old: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(old) if isinstance(old, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result
+
+
+def _without(old: Object, new: Object) -> Object:
+    """A merge patch that removes what `old` has and `new` has not."""
+    return dict(_gone(old, new))
+
+
+def _gone(old: Object, new: Object) -> Iterator[tuple[str, Any]]:
+    for key, value in old.items():
+        if key not in new:
+            yield key, None
+        elif isinstance(value, dict) and isinstance(new[key], dict):
+            yield key, _without(value, new[key])
