@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from facility.exchange import UNAVAILABLE, BrokerError, Token, TokenSource
 from facility.agent.keeper import Keeper
 from facility.agent.state import find
+from facility.exchange import UNAVAILABLE, BrokerError, Token, TokenSource
 
 
 class Answers:

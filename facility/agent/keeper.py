@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from facility.agent import files
-from facility.exchange import BrokerError, TokenSource, Wanted
 from facility.agent.state import Kept, Problem, document, restore
+from facility.exchange import BrokerError, TokenSource, Wanted
 
 _SOONEST = 5.0  # seconds between two successful askings for one token, however short its life
 _LIST_EVERY = 60.0

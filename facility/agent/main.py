@@ -15,8 +15,8 @@ from pathlib import Path
 
 from facility.agent import files, socket
 from facility.agent.answers import Answers
-from facility.exchange import Broker
 from facility.agent.keeper import Keeper
+from facility.exchange import Broker
 
 _DIRECTORY = "/run/token"
 _IDENTITY = "/var/run/identity/token"

@@ -17,9 +17,9 @@ import pytest
 
 from facility.agent import files, oidc_token
 from facility.agent.answers import Answers
-from facility.exchange import Broker
 from facility.agent.keeper import Keeper
 from facility.agent.socket import ask, listening, reachable
+from facility.exchange import Broker
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
 

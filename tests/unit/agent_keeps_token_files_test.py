@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from facility.exchange import Broker
 from facility.agent.keeper import Keeper
+from facility.exchange import Broker
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
 

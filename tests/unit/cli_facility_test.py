@@ -9,9 +9,9 @@ import pytest
 
 from facility import cli
 from facility.agent import files
-from facility.exchange import Wanted
 from facility.agent.socket import listening
 from facility.agent.state import Kept, Problem, document
+from facility.exchange import Wanted
 
 NOW = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 LAKE = Wanted("lake", "https://origin.test:1094", "storage.read:/open")
