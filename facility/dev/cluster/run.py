@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,9 +69,11 @@ def works(argv: Sequence[str | Path]) -> bool:
 
 def pipe(source: Sequence[str | Path], sink: Sequence[str | Path]) -> None:
     """`source | sink`. Raises ClusterError when either fails, with what both said."""
-    with subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
-        second = subprocess.run(sink, stdin=first.stdout, capture_output=True, text=True)
-        complaint = (first.stderr.read() if first.stderr else b"").decode(errors="replace")
+    with tempfile.TemporaryFile("w+", errors="replace") as said:  # a pipe of its own would fill up unread
+        with subprocess.Popen(source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as first:
+            second = subprocess.run(sink, stdin=first.stdout, capture_output=True, text=True)
+        said.seek(0)
+        complaint = said.read()
     if first.returncode or second.returncode:
         last = "\n".join((complaint + second.stderr).strip().splitlines()[-TAIL:])
         raise ClusterError(f"`{shown(source)} | {shown(sink)}` failed:\n{last}")
