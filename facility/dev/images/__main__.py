@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         _run(arguments)
-    except (ClusterError, build.UnknownImageError) as problem:
+    except (ClusterError, build.UnknownImageError, lock.LockError) as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0

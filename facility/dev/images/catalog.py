@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 #: repository of every image; a site that pushes them elsewhere retags them
 REPOSITORY = "analysis-facility"
-#: what every part stands on (pyproject's import rules name the layers)
-CORE = ("__init__", "names", "site", "tokens", "users", "vo")
+#: what every part stands on, beside the single modules of the package itself (pyproject's import rules name the layers)
+CORE = ("tokens",)
+#: the one single module that stands above the parts
+TOP = "cli"
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,8 @@ class Image:
     name: str
     #: extras of pyproject.toml that its lock covers, beside `requirements.in` in its folder
     extras: tuple[str, ...] = ()
-    #: modules and subpackages of `facility` it holds beside CORE, as dotted names below `facility`
+    #: what it holds of `facility` beside what all hold: dotted names below it, of modules or subpackages
     parts: tuple[str, ...] = ()
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """All that it holds of the package."""
-        return CORE + self.parts
 
 
 IMAGES: dict[str, Image] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from facility.dev.images.catalog import REPOSITORY, Image
+from facility.dev.images.catalog import CORE, REPOSITORY, TOP, Image
 
 _TAG_LENGTH = 12
 _IGNORED = {"__pycache__", ".mypy_cache", ".ruff_cache"}
@@ -62,12 +62,10 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def _sources(package: Path, image: Image) -> Iterator[Path]:
-    for name in image.modules:
+    yield from (path for path in sorted(package.glob("*.py")) if path.stem != TOP)
+    for name in CORE + image.parts:
         place = package.joinpath(*name.split("."))
-        if place.is_dir():
-            yield from files(place)
-        elif (module := place.with_suffix(".py")).is_file():
-            yield module
+        yield from files(place) if place.is_dir() else [place.with_suffix(".py")]
 
 
 def _executable(path: Path) -> bool:

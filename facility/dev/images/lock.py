@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from facility.dev.images.catalog import IMAGES, Image
@@ -16,10 +16,18 @@ _TESTS = Path("tests/requirements.txt")
 _TEST_EXTRAS = ("operator", "broker", "hub", "lake", "demo")
 
 
+class LockError(RuntimeError):
+    """A lock could not be made; the text says why."""
+
+
 def lock(root: Path) -> None:
-    """Resolve anew and write every lock file. Raises CalledProcessError when something cannot be resolved."""
+    """Resolve anew and write every lock file. Raises LockError when uv is missing or finds no solution."""
+    if not find_spec("uv"):
+        raise LockError("this Python has no uv: use one with tests/requirements.txt installed")
     for command in commands(root):
-        subprocess.run([*_uv(), *command], check=True, cwd=root)
+        done = subprocess.run([sys.executable, "-m", "uv", *command], cwd=root, capture_output=True, text=True)
+        if done.returncode:
+            raise LockError(f"uv {' '.join(command)}: {done.stderr.strip()}")
 
 
 def commands(root: Path) -> list[list[str]]:
@@ -63,8 +71,3 @@ def _compile(
 
 def _files(target: Path, sources: Sequence[Path]) -> list[str]:
     return [f"--output-file={target}", *map(str, sources)]
-
-
-def _uv() -> list[str]:
-    """uv: the program on PATH, else the module of this Python."""
-    return ["uv"] if shutil.which("uv") else [sys.executable, "-m", "uv"]
