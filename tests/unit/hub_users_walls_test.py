@@ -46,6 +46,7 @@ def test_user_pods_reach_what_is_their_vos_and_no_other_pod() -> None:
         ("facility", "broker", "", 8443),
         ("facility", "xcache", "cms", 1094),
         ("facility-batch", "access-point", "cms", 9618),
+        ("facility-batch", "execute", "cms", 9618),
         ("facility-batch", "cm", "", 9618),
     }
 
