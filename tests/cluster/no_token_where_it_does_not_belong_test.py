@@ -1,4 +1,4 @@
-"""Tokens are only where the design puts them: not in environments, command lines, logs, ClassAds, objects, databases."""
+"""Tokens are only where the design puts them: not in environments, arguments, logs, ClassAds, objects, databases."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def objects(stage: Stage) -> str:
 
 
 def hub_database(stage: Stage) -> str:
-    read = "import sys,pathlib; sys.stdout.write(pathlib.Path('/srv/hub/jupyterhub.sqlite').read_bytes().decode('latin-1'))"
+    file = "pathlib.Path('/srv/hub/jupyterhub.sqlite')"
+    read = f"import sys, pathlib; sys.stdout.write({file}.read_bytes().decode('latin-1'))"
     return stage.cluster.execute("facility", "deploy/hub", "hub", ["python3", "-c", read])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from facility.dev.demo.kube import Cluster
 
-ATTEMPTS = r'''
+ATTEMPTS = r"""
 import http.client, json, os, ssl, subprocess, sys, tempfile
 from urllib.parse import urlsplit
 
@@ -40,7 +40,8 @@ def https(host, path, token, write):
     answer = where.getresponse()
     body = answer.read()
     ok = answer.status in (200, 201)
-    return {"ok": ok, "code": answer.status, "bytes": len(body) if ok else 0, "text": "" if ok else body[:400].decode(errors="replace")}
+    text = "" if ok else body[:400].decode(errors="replace")
+    return {"ok": ok, "code": answer.status, "bytes": len(body) if ok else 0, "text": text}
 
 answers = []
 for one in json.load(sys.stdin):
@@ -50,7 +51,7 @@ for one in json.load(sys.stdin):
     except Exception as error:
         answers.append({"ok": False, "code": -1, "bytes": 0, "text": f"{type(error).__name__}: {error}"})
 print(json.dumps(answers))
-'''
+"""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ group = {**sub, "accounting_group": "group_atlas", "accounting_group_user": "atl
          "My.AccountingGroup": '"group_atlas.atlas_bob"', "My.VO": '"atlas"'}
 def submitted(what):
     placed = schedd.submit(htcondor2.Submit(what), spool=True)
-    ad = dict(schedd.query(f"ClusterId == {placed.cluster()}", ["Owner", "User", "VO", "AccountingGroup", "AcctGroup"])[0])
+    wanted = ["Owner", "User", "VO", "AccountingGroup", "AcctGroup"]
+    ad = dict(schedd.query(f"ClusterId == {placed.cluster()}", wanted)[0])
     schedd.act(htcondor2.JobAction.Remove, f"ClusterId == {placed.cluster()}")
     return {key: str(value) for key, value in ad.items()}
 print("RESULT", json.dumps({

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster import forge
-from tests.cluster.reading import Answer, Attempt, attempt
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
+from tests.cluster import forge
+from tests.cluster.reading import Answer, Attempt, attempt
 
 pytestmark = pytest.mark.cluster
 
@@ -69,7 +69,11 @@ def test_a_read_is_refused(tried: dict[tuple[str, str], Answer], case: str, prot
 
 @BOTH
 def test_the_same_reads_are_allowed_with_the_right_token(stage: Stage, tried: object, protocol: str) -> None:
-    paths = [(HIT, "storage.read:/embargoed"), (MISS, "storage.read:/"), ("/cms/open/nano_dy.root", "storage.read:/open")]
+    paths = [
+        (HIT, "storage.read:/embargoed"),
+        (MISS, "storage.read:/"),
+        ("/cms/open/nano_dy.root", "storage.read:/open"),
+    ]
     asked = [Attempt(protocol, CMS, path, forge.token(scope=scope)) for path, scope in paths]
     for answer in attempt(stage.cluster, "jupyter-cms-alice", asked):
         assert answer.ok, answer

@@ -27,6 +27,9 @@ class Stage:
     cluster: Cluster
     bundle: str = field(repr=False)
     passwords: dict[str, str] = field(repr=False)
+    private_cas: tuple[str, ...] = ()
+    #: the node's container, where the cluster is kind's
+    node: str = ""
     artifacts: Path = Path("artifacts")
 
 
@@ -117,7 +120,8 @@ def result(printed: str) -> dict[str, Any]:
 
 def reference_histogram(cluster: Cluster, vo: world.DemoVO) -> dict[str, Any]:
     """The histogram made beside the origin, from the files themselves, without any of the facility's parts."""
-    code = f"import json; from facility.dev.lake import analysis as a; print('RESULT', json.dumps(a.histogram('/data{vo.file}', {vo.name!r})))"
+    made = f"analysis.histogram('/data{vo.file}', {vo.name!r})"
+    code = f"import json; from facility.dev.lake import analysis; print('RESULT', json.dumps({made}))"
     return result(cluster.execute(world.NAMESPACE, f"deploy/iam-{vo.name}", "issuer", ["python3", "-c", code]))
 
 

@@ -137,14 +137,14 @@ class Person:
                 raise SignInError(f"no user on the hub's home page ({answer.status}): {words(page)}")
             return found.group(1)
 
-    async def spawn(self, timeout: float = 240) -> str:
+    async def spawn(self, seconds: float = 240) -> str:
         """Start the notebook server and wait until it answers. Its URL, with slash at the end."""
         base = f"{self.hub}/hub/api/users/{self.user}/server"
         async with self.http.post(base, json={}, headers=self._xsrf("/hub/")) as answer:
             text = await answer.text()
             if answer.status not in (201, 202) and "already running" not in text:
                 raise SignInError(f"{answer.status} at spawn: {words(text)}")
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             await self._ready(f"{base}/progress")
         self.notebook = f"{self.hub}/user/{self.user}/"
         async with self.http.get(f"{self.notebook}lab") as answer:
@@ -218,19 +218,19 @@ class Kernel:
 
     channel: aiohttp.ClientWebSocketResponse
 
-    async def run(self, code: str, timeout: float = 600) -> str:
+    async def run(self, code: str, seconds: float = 600) -> str:
         """What the code printed.
 
         Raises:
             CellError: it raised; with traceback and what it had printed.
-            TimeoutError: it did not end within `timeout` seconds.
+            TimeoutError: it did not end within `seconds`.
         """
         me = uuid.uuid4().hex
         header = {"msg_id": me, "msg_type": "execute_request", "username": "", "session": me, "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
         message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
         await self.channel.send_json(message)
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             return await self._result(me)
 
     async def _result(self, me: str) -> str:

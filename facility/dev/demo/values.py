@@ -1,0 +1,59 @@
+"""Helm values of the demo: small requests (two cores hold all of it), short waits, the rest as the charts have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facility.dev.demo import world
+
+Values = dict[str, Any]
+
+
+def requests(cpu: str, memory: str) -> Values:
+    """Resource requests of a container that may take what is there."""
+    return {"requests": {"cpu": cpu, "memory": memory}}
+
+
+def demo(images: dict[str, str]) -> Values:
+    """Values of charts/demo."""
+    return {
+        "images": {"demo": images["demo"], "xcache": images["xcache"]},
+        "issuer": {"accessTokenLifetime": world.TOKEN_LIFE},
+    }
+
+
+def facility(images: dict[str, str], ca: str) -> Values:
+    """Values of charts/facility. `ca`: PEM of the authority of the demo's issuers and origin."""
+    ours = {name: images[name] for name in ("facility", "hub", "notebook", "condor", "xcache")}
+    return {
+        "global": {"images": ours},
+        "operator": {"site": site(ca), "resources": requests("20m", "128Mi")},
+        "broker": {"resources": requests("20m", "96Mi")},
+        "hub": {
+            "hub": {"resources": requests("20m", "192Mi")},
+            "proxy": {
+                "resources": requests("10m", "96Mi"),
+                "service": {"type": "NodePort", "nodePort": world.HUB_PORT},
+            },
+        },
+        "condor": {"resources": requests("10m", "64Mi")},
+    }
+
+
+def site(ca: str) -> Values:
+    """The site's settings, as facility/site.py has them."""
+    return {
+        "publicUrl": world.HUB,
+        "extraTrust": ca,
+        "homeSize": "1Gi",
+        "notebookResources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}},
+        "cache": {"resources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}}},
+        "batch": {
+            "accessPointResources": requests("20m", "128Mi"),
+            "accessPointSize": "1Gi",
+            "executeResources": {**requests("50m", "512Mi"), "limits": {"memory": "4Gi"}},
+            "executeCpus": 4,
+            "executeIdle": 30,
+            "credentialRefresh": 10,
+        },
+    }
