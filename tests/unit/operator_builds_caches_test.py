@@ -1,0 +1,178 @@
+"""The manifests of a VO, as dictionaries: who may do what in them, and what each says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from facility import names
+from facility.operator.build import everything
+from facility.operator.build.clients import clients
+from facility.operator.build.pool import pool
+from facility.operator.build.xcache import xcache
+from facility.operator.objects import Manifest, labels, reference
+from facility.operator.validate import ValidatedVO
+from facility.users import FacilityUser
+from facility.vo import VirtualOrganization
+from tests.fakes.operator_world import SITE, user, vo
+
+CMS = VirtualOrganization.parse(vo("cms"))
+ALICE = FacilityUser.parse(user("alice", uid=20000))
+
+
+def of(kind: str, manifests: list[Manifest]) -> Manifest:
+    """The one of that kind."""
+    (found,) = (one for one in manifests if one["kind"] == kind)
+    return found
+
+
+@pytest.fixture
+def cache() -> list[Manifest]:
+    return xcache(CMS, SITE)
+
+
+def pod(manifests: list[Manifest]) -> dict[str, Any]:
+    spec: dict[str, Any] = of("StatefulSet", manifests)["spec"]["template"]["spec"]
+    return spec
+
+
+def containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from spec.get("initContainers", [])
+    yield from spec["containers"]
+
+
+def test_a_cache_is_named_after_its_vo(cache: list[Manifest]) -> None:
+    assert {one["metadata"]["name"] for one in cache} == {"xcache-cms"}
+    assert {one["metadata"]["namespace"] for one in cache} == {"facility"}
+
+
+def test_a_caches_pod_passes_the_strictest_pod_security(cache: list[Manifest]) -> None:
+    spec = pod(cache)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 65532
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(spec):
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_every_container_says_what_it_needs(cache: list[Manifest]) -> None:
+    for container in containers(pod(cache)):
+        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+
+
+def test_only_the_agent_beside_a_cache_can_prove_who_the_pod_is(cache: list[Manifest]) -> None:
+    mounted = {
+        container["name"]: {one["name"] for one in container["volumeMounts"]} for container in containers(pod(cache))
+    }
+    assert "identity" in mounted["agent"]
+    assert "identity" not in mounted["xcache"]
+    assert pod(cache)["automountServiceAccountToken"] is False
+    assert of("ServiceAccount", cache)["automountServiceAccountToken"] is False
+
+
+def test_the_agent_starts_before_the_cache_and_stays(cache: list[Manifest]) -> None:
+    (agent,) = pod(cache)["initContainers"]
+    assert agent["restartPolicy"] == "Always"
+    assert {"name": "AGENT_BROKER_URL", "value": "https://broker.facility.svc:8443"} in agent["env"]
+
+
+def test_the_cache_reads_its_own_token_and_cannot_write_it(cache: list[Manifest]) -> None:
+    (container,) = pod(cache)["containers"]
+    assert {"name": "BEARER_TOKEN_FILE", "value": "/run/token/lake"} in container["env"]
+    (token,) = (one for one in container["volumeMounts"] if one["name"] == "token")
+    assert token == {"name": "token", "mountPath": "/run/token", "readOnly": True}
+
+
+def test_the_volume_has_the_size_and_class_that_the_vo_says() -> None:
+    made = VirtualOrganization.parse(vo("cms", cache={"size": "2Ti", "storageClass": "fast"}))
+    (claim,) = of("StatefulSet", xcache(made, SITE))["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Ti"
+    assert claim["spec"]["storageClassName"] == "fast"
+
+
+def test_another_configuration_is_another_pod_and_the_same_is_the_same(cache: list[Manifest]) -> None:
+    other = xcache(VirtualOrganization.parse(vo("cms", "https://moved.example.org")), SITE)
+    template = of("StatefulSet", cache)["spec"]["template"]
+    assert (
+        template["metadata"]["annotations"] != of("StatefulSet", other)["spec"]["template"]["metadata"]["annotations"]
+    )
+    assert cache == xcache(CMS, SITE)
+
+
+def test_only_the_vos_notebooks_and_jobs_reach_its_cache(cache: list[Manifest]) -> None:
+    (rule,) = of("NetworkPolicy", cache)["spec"]["ingress"]
+    selected = [one["podSelector"]["matchLabels"] for one in rule["from"]]
+    assert [one[names.LABEL_COMPONENT] for one in selected] == ["notebook", "execute"]
+    assert {one[names.LABEL_VO] for one in selected} == {"cms"}
+    assert rule["ports"] == [{"port": 1094}]
+
+
+def test_a_cache_never_reaches_the_metadata_service(cache: list[Manifest]) -> None:
+    blocks = [
+        one["ipBlock"]
+        for rule in of("NetworkPolicy", cache)["spec"]["egress"]
+        for one in rule["to"]
+        if "ipBlock" in one
+    ]
+    assert blocks
+    assert all(one["except"] for one in blocks)
+    assert "169.254.0.0/16" in blocks[0]["except"]
+
+
+def test_a_vo_without_lakes_has_no_cache_and_one_without_batch_no_access_point() -> None:
+    dry = VirtualOrganization.parse(vo("cms", lakes=[]))
+    idle = VirtualOrganization.parse(vo("cms", batch={"enabled": False}))
+    built = {reference(one).name for one in everything.of_vo(ValidatedVO(dry), SITE)}
+    assert "xcache-cms" not in built
+    assert "ap-cms" in built
+    assert "ap-cms" not in {reference(one).name for one in everything.of_vo(ValidatedVO(idle), SITE)}
+
+
+def test_everything_built_carries_the_labels_by_which_it_is_found_again() -> None:
+    validated = ValidatedVO(CMS, (ALICE,))
+    for manifest in everything.of_vo(validated, SITE):
+        assert labels(manifest)[names.LABEL_MANAGED_BY] == names.OPERATOR
+        assert labels(manifest)[names.LABEL_VO] == "cms"
+    for manifest in everything.of_site([validated], SITE):
+        assert labels(manifest)[names.LABEL_MANAGED_BY] == names.OPERATOR
+        assert names.LABEL_VO not in labels(manifest)
+
+
+def test_every_pods_labels_are_those_its_selectors_ask_for() -> None:
+    built = everything.of_vo(ValidatedVO(CMS, (ALICE,)), SITE)
+    for manifest in (one for one in built if one["kind"] == "StatefulSet"):
+        template = manifest["spec"]["template"]["metadata"]["labels"]
+        assert manifest["spec"]["selector"]["matchLabels"].items() <= template.items()
+        services = [
+            one for one in built if one["kind"] == "Service" and reference(one).name == reference(manifest).name
+        ]
+        assert services[0]["spec"]["selector"].items() <= template.items()
+
+
+def test_no_two_built_manifests_are_the_same_object() -> None:
+    validated = ValidatedVO(CMS, (ALICE,))
+    built = [reference(one) for one in (*everything.of_site([validated], SITE), *everything.of_vo(validated, SITE))]
+    assert len(built) == len(set(built))
+
+
+def test_the_hub_and_the_broker_may_read_the_clients_that_vos_name_and_no_other_secret() -> None:
+    atlas = VirtualOrganization.parse(vo("atlas", "https://atlas.example.org"))
+    (rule,) = clients([CMS, atlas], SITE)["rules"]
+    assert rule["resourceNames"] == ["atlas-client", "cms-client"]
+    assert rule["verbs"] == ["get"]
+
+
+def test_without_vos_the_role_gives_nothing_rather_than_every_secret() -> None:
+    assert clients([], SITE)["rules"] == []
+
+
+def test_the_central_manager_knows_the_issuers_of_vos_that_have_batch() -> None:
+    idle = VirtualOrganization.parse(vo("idle", "https://idle.example.org", batch={"enabled": False}))
+    config, execute = pool([CMS, idle], SITE)
+    assert "cms@" in config["data"]["mapfile"]
+    assert "idle" not in config["data"]["mapfile"]
+    assert {"condor_config", "job-wrapper", "passwd", "group"} <= set(execute["data"])

@@ -1,0 +1,172 @@
+"""Which VOs may be built, and what a person is told about those that may not. Pure: facts in, verdicts out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from facility.operator.facts import Facts, Issuer
+from facility.operator.objects import Manifest
+from facility.operator.validate import RefusedVO, ValidatedVO, Verdict, validate
+from tests.fakes.operator_world import user, vo
+
+GOOD = frozenset({"client_id", "client_secret"})
+ISSUER = "https://iam.example.org/"
+
+
+def judge(*vos: Manifest, users: tuple[Manifest, ...] = (), **more: Any) -> dict[str, Verdict]:
+    """Verdicts by name, where issuers and clients are good unless `more` says otherwise."""
+    issuers = {one["spec"]["issuer"]: Issuer(one["spec"]["issuer"], keys=1, seen=True) for one in vos}
+    clients = {f"{one['metadata']['name']}-client": GOOD for one in vos}
+    facts = Facts(vos, users, **({"issuers": issuers, "clients": clients} | more))
+    return {verdict.name: verdict for verdict in validate(facts)}
+
+
+def problem(verdict: Verdict) -> tuple[str, str, str]:
+    """Condition, reason and sentence of its first problem."""
+    assert isinstance(verdict, RefusedVO)
+    first = verdict.problems[0]
+    return first.condition, first.reason, first.message
+
+
+def test_a_good_vo_is_validated_with_its_people_and_nobody_elses() -> None:
+    verdict = judge(vo("cms"), users=(user("alice"), user("bob", "atlas")))["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert [one.hub_user for one in verdict.users] == ["cms-alice"]
+
+
+def test_a_malformed_person_is_nobody_and_stops_nobody() -> None:
+    wrong = user("eve")
+    wrong["spec"]["sub"] = 'two words"'
+    renamed = user("carol")
+    renamed["metadata"]["name"] = "cms-alice2"
+    verdict = judge(vo("cms"), users=(wrong, renamed, user("alice")))["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert [one.hub_user for one in verdict.users] == ["cms-alice"]
+
+
+def test_a_name_that_is_no_vo_name_is_told_with_the_rule() -> None:
+    condition, reason, message = problem(judge(vo("c-ms"))["c-ms"])
+    assert (condition, reason) == ("Ready", "BadName")
+    assert "1 to 15 of a-z and 0-9" in message
+
+
+def test_a_bad_spec_is_told_with_the_place_of_the_mistake() -> None:
+    _, reason, message = problem(judge(vo("cms", "http://iam.example.org"))["cms"])
+    assert reason == "BadSpec"
+    assert message.startswith("issuer: ")
+    assert "must be an https URL" in message
+
+
+def test_an_unknown_key_is_a_mistake_too() -> None:
+    _, reason, message = problem(judge(vo("cms", issuers="typo"))["cms"])
+    assert (reason, message.split(":")[0]) == ("BadSpec", "issuers")
+
+
+def test_an_issuer_that_a_map_file_cannot_hold_is_refused_before_it_gets_there() -> None:
+    issuer = 'https://iam.example.org/"x'
+    _, reason, message = problem(judge(vo("cms", issuer))["cms"])
+    assert reason == "BadSpec"
+    assert "quote" in message
+
+
+@pytest.mark.parametrize("named", [ISSUER, ISSUER.rstrip("/")])
+def test_an_issuer_may_write_itself_with_or_without_one_trailing_slash(named: str) -> None:
+    found = judge(vo("cms"), issuers={ISSUER: Issuer(named, keys=1)})
+    assert isinstance(found["cms"], ValidatedVO)
+
+
+def test_an_issuer_that_names_another_is_refused() -> None:
+    found = judge(vo("cms"), issuers={ISSUER: Issuer("https://other.example.org", keys=1, seen=True)})
+    condition, reason, message = problem(found["cms"])
+    assert (condition, reason) == ("IssuerReachable", "IssuerMismatch")
+    assert "https://other.example.org" in message
+
+
+def test_an_issuer_without_signing_keys_is_refused() -> None:
+    found = judge(vo("cms"), issuers={ISSUER: Issuer(ISSUER, keys=0)})
+    assert problem(found["cms"])[:2] == ("IssuerReachable", "IssuerWithoutKeys")
+
+
+def test_an_issuer_that_never_answered_keeps_a_new_vo_waiting() -> None:
+    found = judge(vo("cms"), issuers={ISSUER: Issuer(error="no answer within 5 s")})
+    condition, reason, message = problem(found["cms"])
+    assert (condition, reason) == ("IssuerReachable", "IssuerUnreachable")
+    assert "no answer within 5 s" in message
+
+
+def served(generation: int) -> Manifest:
+    """A VO whose first spec was found good."""
+    manifest = vo("cms")
+    manifest["metadata"]["generation"] = generation
+    ready = {"type": "Ready", "status": "True", "reason": "Served"}
+    return manifest | {"status": {"observedGeneration": 1, "conditions": [ready]}}
+
+
+def test_an_outage_does_not_touch_a_vo_that_was_served() -> None:
+    verdict = judge(served(1), issuers={ISSUER: Issuer(error="away")})["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert verdict.warnings[0].reason == "IssuerUnreachable"
+
+
+def test_an_outage_does_not_touch_a_vo_whose_issuer_has_answered_this_operator() -> None:
+    verdict = judge(served(2), issuers={ISSUER: Issuer(error="away", seen=True)})["cms"]
+    assert isinstance(verdict, ValidatedVO)
+
+
+def test_a_spec_that_was_never_found_good_is_not_taken_on_trust() -> None:
+    assert isinstance(judge(served(2), issuers={ISSUER: Issuer(error="away")})["cms"], RefusedVO)
+
+
+def test_a_missing_client_secret_is_named_with_its_keys() -> None:
+    condition, reason, message = problem(judge(vo("cms"), clients={})["cms"])
+    assert (condition, reason) == ("ClientReady", "SecretMissing")
+    assert "cms-client" in message
+    assert "client_id and client_secret" in message
+
+
+def test_a_client_secret_that_lacks_a_key_is_told_which() -> None:
+    found = judge(vo("cms"), clients={"cms-client": frozenset({"client_id"})})
+    condition, reason, message = problem(found["cms"])
+    assert (condition, reason) == ("ClientReady", "SecretIncomplete")
+    assert message.endswith("client_secret")
+
+
+@pytest.mark.parametrize("name", ["hub-secrets", "facility-ca", "broker-key", "session-cms-alice", "tls-broker"])
+def test_the_facilitys_own_secrets_are_nobodys_client(name: str) -> None:
+    found = judge(vo("cms", clientSecret={"name": name}), clients={name: GOOD})
+    assert problem(found["cms"])[:2] == ("ClientReady", "SecretReserved")
+
+
+def test_an_issuer_belongs_to_the_older_vo() -> None:
+    found = judge(vo("younger", ISSUER, created=2), vo("older", ISSUER.rstrip("/"), created=1))
+    assert isinstance(found["older"], ValidatedVO)
+    _, reason, message = problem(found["younger"])
+    assert reason == "IssuerTaken"
+    assert "older VO older" in message
+
+
+@pytest.mark.parametrize("prefix", ["/cms", "/cms/open", "/"])
+def test_a_lake_prefix_belongs_to_the_older_vo(prefix: str) -> None:
+    lake = {"prefix": prefix, "origin": "https://o.example.org", "audience": "a", "scopes": ["storage.read:/"]}
+    found = judge(vo("cms"), vo("copy", "https://copy.example.org", created=2, lakes=[lake]))
+    assert isinstance(found["cms"], ValidatedVO)
+    assert problem(found["copy"])[1] in ("PrefixTaken", "BadSpec")
+
+
+def test_a_prefix_that_only_begins_alike_is_another() -> None:
+    found = judge(vo("cms"), vo("cms2", "https://cms2.example.org", created=2))
+    assert all(isinstance(verdict, ValidatedVO) for verdict in found.values())
+
+
+def test_an_older_vo_that_cannot_be_used_keeps_what_is_its_own() -> None:
+    found = judge(vo("older"), vo("younger", ISSUER, created=2), clients={"younger-client": GOOD})
+    assert problem(found["older"])[1] == "SecretMissing"
+    assert problem(found["younger"])[1] == "IssuerTaken"
+
+
+def test_every_problem_of_a_vo_is_told_at_once() -> None:
+    verdict = judge(vo("cms"), issuers={ISSUER: Issuer(error="away")}, clients={})["cms"]
+    assert isinstance(verdict, RefusedVO)
+    assert [one.reason for one in verdict.problems] == ["IssuerUnreachable", "SecretMissing"]
