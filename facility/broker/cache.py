@@ -122,7 +122,7 @@ class TokenCache:
         entry = self._entries.get(key)
         if error.status != 503 or entry is None or entry.token.expires <= self._now():
             raise error
-        entry.renew = self._now() + AGAIN
+        entry.renew = min(self._now() + AGAIN, entry.token.expires)
         return entry.token
 
     def _mine(self, key: Key) -> bool:

@@ -52,6 +52,7 @@ class People:
         self._pending: dict[str, tuple[str, str]] = {}
         self._signed_in: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     async def register(self, vo: str, claim: str, sub: str) -> tuple[str, str]:
         """(hub user, uid of the object) of a person, made when new.
@@ -93,15 +94,10 @@ class People:
 
     async def write_pending(self) -> bool:
         """Writes all that was reported; False when some of it has to be tried again."""
-        for user in list(self._pending):
-            state, reason = self._pending.pop(user)
-            try:
-                await self._write(user, state, reason)
-            except ApiError as error:
-                log.warning("condition of %s not written: %s", user, error)
-                if error.status != 404:  # the person's object has gone: nobody is left to be told
-                    self._pending.setdefault(user, (state, reason))
-        return not self._pending
+        async with self._writing:
+            for user in list(self._pending):
+                await self._write_one(user, *self._pending.pop(user))
+            return not self._pending
 
     async def _create(self, user: str, spec: FacilityUserSpec) -> Json:
         body = {
@@ -116,6 +112,14 @@ class People:
             if error.status != 409:
                 raise
         return await self._kubernetes.get(f"{self.path}/{user}")
+
+    async def _write_one(self, user: str, state: str, reason: str) -> None:
+        try:
+            await self._write(user, state, reason)
+        except ApiError as error:
+            log.warning("condition of %s not written: %s", user, error)
+            if error.status != 404:  # the person's object has gone: nobody is left to be told
+                self._pending.setdefault(user, (state, reason))
 
     async def _write(self, user: str, state: str, reason: str) -> None:
         item = await self._kubernetes.get(f"{self.path}/{user}")

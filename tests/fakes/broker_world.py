@@ -21,8 +21,8 @@ from facility.broker.kubernetes import Kubernetes
 from facility.site import Images, Site
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock
-from tests.fakes.issuer import Issuer
 from tests.fakes.kubernetes_api import Json, KubernetesApi
+from tests.fakes.token_issuer import TokenIssuer
 
 LAKE = "https://origin.test:1094"
 EMBARGOED, OPEN = "storage.read:/embargoed", "storage.read:/open"
@@ -62,9 +62,10 @@ class World:
 
     def __init__(self, authority: Authority, directory: Path) -> None:
         self.authority = authority
+        self._trust = authority.client()
         self.clock = Clock()
         self.api = KubernetesApi()
-        self.issuer = Issuer(self.clock)
+        self.issuer = TokenIssuer(self.clock)
         self.keys = directory / "broker-key"
         self.keys.mkdir()
         (self.keys / "current").write_bytes(Fernet.generate_key())
@@ -152,7 +153,7 @@ class World:
             client = await stack.enter_async_context(ApiClient(configuration))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             around = Surroundings(
-                SITE, Kubernetes(client), self.authority.client, self.keys, self.clock, self.issuer_timeout
+                SITE, Kubernetes(client), lambda: self._trust, self.keys, self.clock, self.issuer_timeout
             )
             self.broker = Broker(around, session)
             await stack.enter_async_context(self.broker.run())
@@ -167,7 +168,7 @@ class World:
         """API server and issuer, with the VO `cms`, the pods of alice, its access point, its cache, and the hub."""
         async with AsyncExitStack() as stack:
             self._http = await stack.enter_async_context(
-                aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.authority.client(), limit=0))
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trust, limit=0))
             )
             self._api_url = await _serve(stack, self.authority, self.api.application())
             self.issuer.url = await _serve(stack, self.authority, self.issuer.application()) + "/"

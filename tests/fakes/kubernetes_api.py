@@ -22,6 +22,7 @@ class KubernetesApi:
     """What is in it, who asked for what, and how it fails.
 
     `identities`: token to the `user` of its review. `fault`: given method and path, a status to fail with, or None.
+    `held`: requests of this method and path wait for the event.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class KubernetesApi:
         self.requests: list[tuple[str, str]] = []
         self.bodies: list[Json] = []
         self.fault: Callable[[str, str], int | None] = lambda _method, _path: None
+        self.held: dict[tuple[str, str], asyncio.Event] = {}
         self._versions = itertools.count(1)
         self._watchers: list[tuple[str, asyncio.Queue[Json | None]]] = []
 
@@ -66,6 +68,8 @@ class KubernetesApi:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        if event := self.held.get((request.method, request.path)):
+            await event.wait()
         if status := self.fault(request.method, request.path):
             return web.json_response({"kind": "Status", "code": status}, status=status)
         match = _PATH.fullmatch(request.path)
