@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
-import httpx
+import requests
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -82,22 +81,35 @@ class Clock:
         return self.at
 
 
+class Browser(requests.Session):
+    """A client with a cookie jar that follows no redirect by itself and trusts one authority alone."""
+
+    def __init__(self, url: str, bundle: Path) -> None:
+        super().__init__()
+        self._url, self.verify, self.trust_env = url, str(bundle), False
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
+        """A request to a path of the issuer."""
+        options["allow_redirects"] = False
+        return super().request(method, urljoin(self._url, url), timeout=20, **options)
+
+
 @dataclass
 class Running:
     """An issuer that answers, and a client to ask it with."""
 
     url: str
-    http: httpx.Client = field(repr=False)
+    http: Browser = field(repr=False)
     files: Files
     clock: Clock
     issuer: Issuer = field(repr=False)
-    trust: ssl.SSLContext = field(repr=False)
+    bundle: Path
 
-    def token(self, client: Client = HUB, **form: Any) -> httpx.Response:
+    def token(self, client: Client = HUB, **form: Any) -> requests.Response:
         """POST /token with Basic authentication."""
         return self.http.post("/token", data=form, auth=(client.client_id, client.client_secret or ""))
 
-    def post(self, path: str, client: Client = HUB, **form: Any) -> httpx.Response:
+    def post(self, path: str, client: Client = HUB, **form: Any) -> requests.Response:
         """POST with Basic authentication."""
         return self.http.post(path, data=form, auth=(client.client_id, client.client_secret or ""))
 
@@ -124,9 +136,9 @@ class Running:
             answer = browser.post("/authorize", data=form(answer.text) | {"remember": "none"})
         return query(answer)["code"]
 
-    def browser(self) -> httpx.Client:
+    def browser(self) -> Browser:
         """A new browser: a cookie jar of its own."""
-        return httpx.Client(base_url=self.url, verify=self.trust)
+        return Browser(self.url, self.bundle)
 
 
 def authorization(client: Client = HUB, **change: Any) -> dict[str, Any]:
@@ -144,7 +156,7 @@ def authorization(client: Client = HUB, **change: Any) -> dict[str, Any]:
     return {name: value for name, value in (usual | change).items() if value is not None}
 
 
-def log_in(browser: httpx.Client, answer: httpx.Response, person: Person) -> httpx.Response:
+def log_in(browser: Browser, answer: requests.Response, person: Person) -> requests.Response:
     """Through the login form, back to the page that was asked for."""
     assert answer.status_code == 302
     assert answer.headers["location"] == "/login"
@@ -154,7 +166,7 @@ def log_in(browser: httpx.Client, answer: httpx.Response, person: Person) -> htt
     return browser.get(answer.headers["location"])
 
 
-def query(answer: httpx.Response) -> dict[str, str]:
+def query(answer: requests.Response) -> dict[str, str]:
     """Parameters of the redirect that an answer is."""
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
@@ -214,8 +226,8 @@ def serving(directory: Path, key: str, **change: Any) -> Iterator[Running]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        with httpx.Client(base_url=url, verify=authority.client()) as http:
-            yield Running(url, http, files, clock, issuer, authority.client())
+        with Browser(url, authority.bundle) as http:
+            yield Running(url, http, files, clock, issuer, authority.bundle)
     finally:
         server.shutdown()
         thread.join()

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -18,7 +17,7 @@ from joserfc.jwk import KeySet
 
 from facility.dev.issuer import mint
 from facility.dev.issuer.settings import CLIENT, CODE, DEVICE, EXCHANGE, Client, Person
-from tests.fakes.issuer import ALICE, GUEST, HUB, OTHER, PUBLIC, Running, claims, form, header, log_in, serving
+from tests.fakes.issuer import ALICE, GUEST, HUB, OTHER, PUBLIC, Browser, Running, claims, form, header, log_in, serving
 
 ANY = "https://wlcg.cern.ch/jwt/v1/any"
 
@@ -219,7 +218,7 @@ def test_the_program_serves_over_tls_and_logs_no_code(tmp_path: Path, key: str) 
         (tmp_path / "tls").mkdir()
         for name in ("tls.crt", "tls.key"):
             (tmp_path / "tls" / name).write_bytes((tmp_path / "localhost.pem").read_bytes())
-        trust = iam.trust
+        bundle = iam.bundle
     environment = os.environ | {
         "ISSUER_CONFIG": str(tmp_path),
         "ISSUER_STATE": str(tmp_path / "state.sqlite"),
@@ -230,7 +229,7 @@ def test_the_program_serves_over_tls_and_logs_no_code(tmp_path: Path, key: str) 
         program = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         url = listening(tmp_path / "log", program)
-        with httpx.Client(base_url=url, verify=trust) as http:
+        with Browser(url, bundle) as http:
             assert http.get("/healthz").text == "ok\n"
             answer = http.get("/authorize", params={"state": "very-secret-state"})
             assert answer.status_code == 302
