@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +45,7 @@ class ApiServer:
         self.refuse: dict[tuple[str, str, str], str] = {}
         self._applied: dict[Key, Object] = {}
         self._version = 100
+        self._news = asyncio.Event()
         self._watches: list[tuple[Key, asyncio.Queue[Object]]] = []
         app = web.Application()
         for root in ("/api/{version}", "/apis/{group}/{version}"):
@@ -105,6 +106,13 @@ class ApiServer:
         self.requests.clear()
         return found
 
+    async def until(self, seen: Callable[[], bool]) -> None:
+        """Wait until a request has made that true. Raises TimeoutError after ten seconds."""
+        async with asyncio.timeout(10):
+            while not seen():
+                self._news.clear()
+                await self._news.wait()
+
     # storing
 
     def _key_of(self, manifest: Object) -> Key:
@@ -144,6 +152,7 @@ class ApiServer:
                 self._drop(other)
 
     def _tell(self, kind: str, key: Key) -> None:
+        self._news.set()
         for watched, queue in self._watches:
             if watched[:3] == key[:3]:
                 queue.put_nowait({"type": kind, "object": copy.deepcopy(self.objects[key])})
@@ -157,7 +166,8 @@ class ApiServer:
 
     def _note(self, request: web.Request, key: Key) -> None:
         self.requests.append((request.method, "/".join(part for part in key[1:] if part)))
-        if message := self.refuse.get((request.method, key[2], key[3])):
+        self._news.set()
+        if message := self.refuse.get((request.method, key[2], key[3] if request.method != "POST" else "")):
             raise _failure(web.HTTPUnprocessableEntity, "Invalid", message)
 
     def _found(self, key: Key) -> Object:
