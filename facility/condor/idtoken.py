@@ -48,10 +48,11 @@ def mint(key: bytes, identity: str, scopes: Iterable[str], now: float, life: int
         "jti": uuid4().hex,
         "scope": " ".join(f"condor:/{scope}" for scope in scopes),
     }
-    return jwt.encode(claims, _signing_key(key), algorithm="HS256", headers={"kid": KEY_NAME})
+    return jwt.encode(claims, signing_key(key), algorithm="HS256", headers={"kid": KEY_NAME})
 
 
-def _signing_key(key: bytes) -> bytes:
+def signing_key(key: bytes) -> bytes:
+    """The 32 bytes that sign and verify, from the content of the file of the key named POOL."""
     plain = bytes(byte ^ mask for byte, mask in zip(key, itertools.cycle(_SCRAMBLE), strict=False))
     plain = plain.split(b"\0")[0] * 2
     return HKDF(algorithm=SHA256(), length=32, salt=b"htcondor", info=b"master jwt").derive(plain)

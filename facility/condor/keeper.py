@@ -113,7 +113,8 @@ class Keeper:
         before = self.held[owner]
         if problem != before.problem or not before.expires:
             self.say(f"{owner}: {problem or f'token written, good for {life:.0f} s'}")
-        pause = max(min(life / 2, life - needed), _SOONEST)
+        # the broker renews at half of a life: asked three times in each, the file never sinks far below that half
+        pause = max(min(life / 3, life - needed), _SOONEST)
         self.held[owner] = Held(token.expires, self.now() + pause, problem)
 
     def _failed(self, owner: str, error: BrokerError) -> None:

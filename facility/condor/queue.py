@@ -20,13 +20,15 @@ _FIXED = "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeas
 
 def queue_rules(vo: VirtualOrganization, site: Site) -> str:
     """The part of an access point's `condor_config` that is about jobs."""
-    return "\n".join((_transform(vo.name), _requirements(site), _credentials(vo.name)))
+    return "\n".join((_transform(vo.name), _requirements(vo.name, site), _credentials(vo.name)))
 
 
 def _transform(vo: str) -> str:
     return f"""
 JOB_TRANSFORM_NAMES = Facility
 JOB_TRANSFORM_Facility @=end
+   COPY AcctGroup AskedAcctGroup
+   COPY AccountingGroup AskedAccountingGroup
    SET VO "{vo}"
    SET AcctGroup "group_{vo}"
    EVALSET AcctGroupUser Owner
@@ -38,18 +40,22 @@ JOB_TRANSFORM_Facility @=end
 IMMUTABLE_JOB_ATTRS = $(IMMUTABLE_JOB_ATTRS) {_FIXED}"""
 
 
-def _requirements(site: Site) -> str:
+def _requirements(vo: str, site: Site) -> str:
     cpus, memory = site.batch.execute_cpus, job_memory(site)
     return f"""
 # nothing of a user's runs on the access point: jobs come with their files, and run on execute pods only
 START_LOCAL_UNIVERSE = False
 START_SCHEDULER_UNIVERSE = False
-SUBMIT_REQUIREMENT_NAMES = Vanilla Spooled Fits
+SUBMIT_REQUIREMENT_NAMES = Vanilla Spooled OwnGroup Fits
 SUBMIT_REQUIREMENT_Vanilla = JobUniverse == 5
 SUBMIT_REQUIREMENT_Vanilla_REASON = "this access point takes jobs of the vanilla universe only: leave `universe` out"
 SUBMIT_REQUIREMENT_Spooled = JobStatus == 5 && HoldReasonCode == 16
 SUBMIT_REQUIREMENT_Spooled_REASON = \
 "send the files along: Schedd.submit(..., spool=True) and Schedd.spool(...), or condor_submit -spool"
+SUBMIT_REQUIREMENT_OwnGroup = (AskedAcctGroup ?: "group_{vo}") == "group_{vo}" && \
+substr(AskedAccountingGroup ?: "group_{vo}.", 0, {len(vo) + 7}) == "group_{vo}."
+SUBMIT_REQUIREMENT_OwnGroup_REASON = strcat("jobs here are accounted to group_{vo}, not to ", \
+AskedAcctGroup ?: AskedAccountingGroup, ": leave `accounting_group` out")
 SUBMIT_REQUIREMENT_Fits = (RequestCpus ?: 1) <= {cpus} && (RequestMemory ?: 0) <= {memory} && (RequestGPUs ?: 0) == 0
 SUBMIT_REQUIREMENT_Fits_REASON = strcat("an execute pod here has {cpus} CPUs, {memory} MiB of memory and no GPU: \
 ask for no more than that (asked for: ", RequestCpus ?: 1, " CPUs, ", RequestMemory ?: 0, " MiB)")"""
