@@ -37,7 +37,7 @@ class Resources(Model):
     """Requests and limits of a container."""
 
     requests: dict[str, Quantity]
-    limits: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = Field(default={})
 
     def manifest(self) -> dict[str, Any]:
         """As in a container's `resources`."""

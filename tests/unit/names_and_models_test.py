@@ -37,7 +37,9 @@ def test_a_plain_name_stays_as_it_is(claim: str) -> None:
     assert names.person(claim) == claim
 
 
-@pytest.mark.parametrize("claim", ["John.Doe", "a@cern.ch", "josé", "a--b", "-x", "über-lange-namen-haben-auch-wir", "日本"])
+@pytest.mark.parametrize(
+    "claim", ["John.Doe", "a@cern.ch", "josé", "a--b", "-x", "über-lange-namen-haben-auch-wir", "日本"]
+)
 def test_any_other_name_becomes_plain_and_keeps_a_mark_of_the_original(claim: str) -> None:
     made = names.person(claim)
     assert re.fullmatch(r"[a-z0-9-]{1,16}", made)
