@@ -85,8 +85,8 @@ class BrokerClient:
 
 
 def _refusal(answer: Answer) -> SignInError:
-    """4xx is about the person and says why, except when it is the hub that was not accepted."""
+    """Two errors are about the person, and say why; the others are about the hub or the broker."""
     reason = answer.get("error_description")
-    if answer.status in (400, 403, 409) and isinstance(reason, str) and answer.get("error") != "invalid_client":
+    if answer.get("error") in ("name_taken", "invalid_request") and isinstance(reason, str):
         return RefusedError(reason)
     return UnavailableError(_AWAY)

@@ -71,6 +71,13 @@ class OfVO:
             shown.headers = {"Retry-After": "30"}  # type: ignore[attr-defined]
         return shown
 
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """tornado would print the whole request of an unforeseen error, code and state with it."""
+        if isinstance(value, web.HTTPError):
+            super().log_exception(typ, value, tb)  # type: ignore[misc]
+        else:
+            self.log.error("Unforeseen: %s", self._request_summary(), exc_info=(typ, value, tb))  # type: ignore[attr-defined]
+
     def _request_summary(self) -> str:
         """For logs: without the query, which holds code and state."""
         request = self.request  # type: ignore[attr-defined]

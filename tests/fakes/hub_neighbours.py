@@ -104,10 +104,11 @@ class Broker(Server):
         self._identity = identity
         self.sessions: dict[str, dict[str, Any]] = {}
         self.states: dict[str, Reply] = {}
+        self.refusal: Reply | None = None  # the answer to every session that is handed over
         self.away = False
 
     def reset(self) -> None:
-        self.sessions, self.states, self.away = {}, {}, False
+        self.sessions, self.states, self.refusal, self.away = {}, {}, None, False
         self.requests.clear()
 
     def answer(self, request: Request) -> Reply:
@@ -122,6 +123,8 @@ class Broker(Server):
             self.sessions.pop(user, None)
             return Reply(204)
         session = request.json
+        if self.refusal:
+            return self.refusal
         if user in self.sessions and self.sessions[user]["sub"] != session["sub"]:
             return Reply(403, {"error": "name_taken", "error_description": f"The name {user} is another person's."})
         self.sessions[user] = session

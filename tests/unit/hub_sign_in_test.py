@@ -133,6 +133,24 @@ def test_without_the_broker_nobody_signs_in_and_the_page_says_so(hub: World) -> 
     assert answer.headers["Retry-After"] == "30"
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "shown"),
+    [
+        (400, "invalid_request", "this subject cannot be written down"),
+        (403, "access_denied", "token broker does not answer"),
+        (401, "invalid_client", "token broker does not answer"),
+    ],
+)
+def test_what_the_broker_says_of_a_person_is_shown_and_what_it_says_of_the_hub_is_not(
+    hub: World, status: int, error: str, shown: str
+) -> None:
+    reason = "this subject cannot be written down"
+    hub.broker.refusal = Reply(status, {"error": error, "error_description": reason})
+    answer = hub.browser().sign_in("cms")
+    assert answer.status_code == (403 if status == 400 else 503)
+    assert shown in text(answer)
+
+
 def test_without_a_refresh_token_the_page_says_what_the_client_lacks(hub: World) -> None:
     hub.cms.refresh_token = None
     answer = hub.browser().sign_in("cms")
