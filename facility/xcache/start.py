@@ -8,7 +8,6 @@ xrootd, which logs to stderr.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from facility.xcache import places
@@ -43,7 +42,7 @@ def prepare(root: Path, last_line: str) -> None:
         _at(root, directory).mkdir(parents=True, exist_ok=True)
     for name, target in (("tls.crt", places.TLS_CERTIFICATE), ("tls.key", places.TLS_KEY)):
         _write(_at(root, target), (_at(root, places.TLS) / name).read_bytes(), 0o400)
-    _write(_at(root, places.HTTP_SECRET), secrets.token_hex(32).encode(), 0o600)
+    _write(_at(root, places.HTTP_SECRET), os.urandom(32).hex().encode(), 0o600)
     rendered = (_at(root, places.CONFIG) / places.XROOTD_CONFIG).read_bytes()
     _write(_at(root, places.RUN) / places.XROOTD_CONFIG, rendered + last_line.encode(), 0o600)
 
