@@ -1,0 +1,25 @@
+{{/* Labels of every object of this chart. */}}
+{{- define "broker.labels" -}}
+{{ include "broker.selector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that select the broker's pod. */}}
+{{- define "broker.selector" -}}
+app.kubernetes.io/name: broker
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: broker
+{{- end }}
+
+{{/* Pods of a component in a namespace; the argument is a list of both. */}}
+{{- define "broker.peer" -}}
+namespaceSelector:
+  matchLabels:
+    kubernetes.io/metadata.name: {{ index . 0 }}
+podSelector:
+  matchLabels:
+    app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
