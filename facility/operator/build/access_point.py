@@ -8,11 +8,12 @@ from typing import Any
 
 from facility import names
 from facility.condor import accounts, config, layout, mapfile
-from facility.operator.build.common import config_map, environment, labels, metadata, restricted, trust_environment
+from facility.operator.build.common import config_map, environment, labels, metadata, restricted
 from facility.operator.build.condor import (
     CONDOR_PORT,
     mount,
     pod_security,
+    shared_environment,
     shared_mounts,
     shared_volumes,
     switching_accounts,
@@ -150,7 +151,7 @@ def _schedd(site: Site) -> dict[str, Any]:
         "image": site.images.condor,
         "imagePullPolicy": site.images.pull_policy,
         "args": ["facility-condor", "ap"],
-        "env": environment(trust_environment()),
+        "env": environment(shared_environment()),
         "ports": [{"name": "condor", "containerPort": names.CONDOR_PORT}],
         "resources": site.batch.access_point_resources.manifest(),
         "securityContext": switching_accounts(),
@@ -174,7 +175,7 @@ def _credmon(site: Site) -> dict[str, Any]:
         "image": site.images.condor,
         "imagePullPolicy": site.images.pull_policy,
         "args": ["python3", "-m", "facility.condor.credmon"],
-        "env": environment(trust_environment() | {"CONDOR_CONFIG": str(layout.CONFIG)}),
+        "env": environment(shared_environment()),
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": restricted(),
         "volumeMounts": [

@@ -6,7 +6,7 @@ from typing import Any
 
 from facility import names
 from facility.condor import layout
-from facility.operator.build.common import TRUST_DIRECTORY
+from facility.operator.build.common import TRUST_DIRECTORY, trust_environment
 from facility.operator.build.network import peer
 from facility.site import Site
 
@@ -29,15 +29,15 @@ def switching_accounts() -> dict[str, Any]:
     }
 
 
-def config_mount() -> dict[str, Any]:
-    """The volume `config` as HTCondor's configuration."""
-    return mount("config", str(layout.CONFIG.parent))
+def shared_environment() -> dict[str, str]:
+    """What every container of HTCondor has, for its tools too when somebody looks in."""
+    return trust_environment() | {"CONDOR_CONFIG": str(layout.CONFIG)}
 
 
 def shared_mounts() -> list[dict[str, Any]]:
     """What every container of HTCondor has."""
     return [
-        config_mount(),
+        mount("config", str(layout.CONFIG.parent)),
         mount("trust", TRUST_DIRECTORY),
         mount("memory", str(layout.MEMORY), writable=True),
         mount("tmp", "/tmp", writable=True),  # noqa: S108 - a volume of its own

@@ -8,8 +8,15 @@ from facility import names
 from facility.condor import layout
 from facility.condor.job_environment import job_environment
 from facility.condor.resources import job_memory
-from facility.operator.build.common import environment, labels, trust_environment
-from facility.operator.build.condor import mount, pod_security, shared_mounts, shared_volumes, switching_accounts
+from facility.operator.build.common import environment, labels
+from facility.operator.build.condor import (
+    mount,
+    pod_security,
+    shared_environment,
+    shared_mounts,
+    shared_volumes,
+    switching_accounts,
+)
 from facility.operator.objects import Manifest
 from facility.site import Site
 from facility.users import FacilityUser
@@ -63,7 +70,7 @@ def _container(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[
         "image": site.images.notebook,
         "imagePullPolicy": site.images.pull_policy,
         "args": ["facility-condor", "ep"],
-        "env": [pod_name, *environment(trust_environment() | own)],
+        "env": [pod_name, *environment(shared_environment() | own)],
         "ports": [{"name": "condor", "containerPort": names.CONDOR_PORT}],
         "resources": site.batch.execute_resources.manifest(),
         "securityContext": switching_accounts(),

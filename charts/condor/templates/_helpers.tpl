@@ -1,0 +1,45 @@
+{{/* Labels of every object of this chart. */}}
+{{- define "condor.labels" -}}
+{{ include "condor.selector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that select the central manager's pod. */}}
+{{- define "condor.selector" -}}
+app.kubernetes.io/name: condor
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: cm
+{{- end }}
+
+{{/* Pods of a component in a namespace; the argument is a list of both. */}}
+{{- define "condor.peer" -}}
+namespaceSelector:
+  matchLabels:
+    kubernetes.io/metadata.name: {{ index . 0 }}
+podSelector:
+  matchLabels:
+    app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{/* What both containers have alike. */}}
+{{- define "condor.container" -}}
+image: {{ .Values.global.images.condor | quote }}
+imagePullPolicy: {{ .Values.global.images.pullPolicy }}
+env:
+  - name: POD_IP
+    valueFrom:
+      fieldRef:
+        fieldPath: status.podIP
+  - name: CONDOR_CONFIG
+    value: /etc/facility/condor/condor_config
+  - name: SSL_CERT_FILE
+    value: /etc/facility/trust/ca.crt
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end }}
