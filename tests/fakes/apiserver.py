@@ -34,6 +34,11 @@ KINDS = {
     "rbac.authorization.k8s.io/v1": {"roles": "Role"},
     GROUP: {"virtualorganizations": "VirtualOrganization", "facilityusers": "FacilityUser"},
 }
+#: what a client may look for before it begins, and never reads
+_ELSEWHERE = {
+    "v1": {"namespaces": "Namespace"},
+    "apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
+}
 
 
 class ApiServer:
@@ -105,6 +110,10 @@ class ApiServer:
         found = [one for one in self.requests if one[0] != "GET"]
         self.requests.clear()
         return found
+
+    def watched(self) -> set[str]:
+        """The plurals that somebody watches."""
+        return {key[2] for key, _ in self._watches}
 
     async def until(self, seen: Callable[[], bool]) -> None:
         """Wait until a request has made that true. Raises TimeoutError after ten seconds."""
@@ -199,6 +208,7 @@ class ApiServer:
         queue: asyncio.Queue[Object] = asyncio.Queue()
         entry = (key, queue)
         self._watches.append(entry)
+        self._news.set()
         try:
             while event := await queue.get():
                 if _selected(event["object"], request.query.get("labelSelector", "")):
@@ -248,7 +258,7 @@ class ApiServer:
 
     async def _groups(self, request: web.Request) -> web.Response:
         groups = []
-        for version in (one for one in KINDS if "/" in one):
+        for version in (one for one in KINDS | _ELSEWHERE if "/" in one):
             entry = {"groupVersion": version, "version": version.split("/")[1]}
             groups.append({"name": version.split("/")[0], "versions": [entry], "preferredVersion": entry})
         return web.json_response({"kind": "APIGroupList", "groups": groups})
@@ -258,8 +268,9 @@ class ApiServer:
         version = f"{info['group']}/{info['version']}" if "group" in info else info["version"]
         verbs = ["get", "list", "watch", "create", "patch", "delete"]
         found = [
-            {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": True, "verbs": verbs}
-            for plural, kind in KINDS.get(version, {}).items()
+            {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": known is KINDS, "verbs": verbs}
+            for known in (KINDS, _ELSEWHERE)
+            for plural, kind in known.get(version, {}).items()
         ]
         return web.json_response({"kind": "APIResourceList", "groupVersion": version, "resources": found})
 
