@@ -172,6 +172,7 @@ def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         "name": "xcache",
         "image": site.images.xcache,
         "imagePullPolicy": site.images.pull_policy,
+        "args": ["facility-xcache"],
         "env": environment(trust_environment() | config.environment(vo)),
         "ports": [{"name": "xrootd", "containerPort": names.XROOTD_PORT}],
         "resources": site.cache.resources.manifest(),
