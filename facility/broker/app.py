@@ -1,4 +1,4 @@
-"""The broker's process: puts the parts together, serves https, and ends without losing a refresh token.
+"""The broker's process: serves https until it is told to end, and ends without losing a refresh token.
 
     python3 -m facility.broker.app
 
@@ -12,52 +12,23 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from facility import names, site
-from facility.broker.cache import TokenCache
-from facility.broker.clients import Clients
-from facility.broker.desk import Desk
-from facility.broker.exchange import Exchange
 from facility.broker.files import Certificate, Settings, Trust
-from facility.broker.identity import Identity
-from facility.broker.issuer import TOTAL, Issuers, Transport
 from facility.broker.kubernetes import Kubernetes
-from facility.broker.people import People
-from facility.broker.renewal import Renewal
-from facility.broker.routes import Routes
-from facility.broker.sealing import Seal
-from facility.broker.sessions import Sessions
-from facility.broker.store import SecretStore, StoreError
-from facility.broker.vos import VirtualOrganizations
-from facility.broker.watch import Mirror
+from facility.broker.parts import Broker, Surroundings
 
 log = logging.getLogger(__name__)
 DIRECTORY = Path("/etc/facility")
 LOOK = 60.0  # seconds between two looks at the files
 GRACE = 20.0  # seconds for requests under way when the process is told to end
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """All that the broker stands on, to be had elsewhere than in a pod too."""
-
-    settings: site.Site
-    kubernetes: Kubernetes
-    trust: Callable[[], ssl.SSLContext]
-    keys: Path
-    now: Callable[[], float] = time.time
-    issuer_timeout: float = TOTAL
 
 
 class AccessLog(AbstractAccessLogger):
@@ -66,78 +37,15 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """One line for one request; health checks are not worth one."""
         if request.path != "/healthz":
-            self.logger.info("%s %s %s %.3f s", request.method, request.path, response.status, time)
+            path = request.rel_url.raw_path  # still escaped: no line breaks of a caller's
+            self.logger.info("%s %s %s %.3f s", request.method, path, response.status, time)
 
 
-class Broker:
-    """The parts, wired. `run` keeps them alive while it is entered; `application` serves them."""
-
-    def __init__(self, around: Surroundings, session: aiohttp.ClientSession) -> None:
-        namespace = around.settings.namespaces.facility
-        kubernetes, now = around.kubernetes, around.now
-        transport = Transport(session, around.trust, around.issuer_timeout)
-        self.cache = TokenCache(now)
-        self.people = People(kubernetes, namespace, now)
-        self.sessions = Sessions(SecretStore(kubernetes, namespace, Seal(around.keys)), self.people.report)
-        self.issuers = Issuers(transport, Clients(kubernetes, namespace, now), now)
-        self.vos = VirtualOrganizations(self._drop_vo)
-        vo_path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{namespace}/virtualorganizations"
-        self.vo_mirror = Mirror(kubernetes, vo_path, self.vos.changed, self.vos.removed)
-        self.user_mirror = Mirror(kubernetes, self.people.path, lambda _: None, self._drop_user)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._around = around
-
-    def application(self) -> web.Application:
-        """The HTTP interface."""
-        around = self._around
-        settings, identity = around.settings, Identity(around.kubernetes, around.settings.namespaces)
-        renewal = Renewal(self.sessions, self.issuers, settings.public_url, self.cache.drop)
-        exchange = Exchange(settings, self.vos, self.sessions, self.cache, renewal)
-        desk = Desk(self.vos, self.people, self.sessions, self.issuers, self.cache)
-        return Routes(identity, exchange, desk, self.vo_mirror.synced.is_set, around.now).application()
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
-        """Watches and reports while entered; at the end waits for refreshes under way and stores what is unsaved."""
-        for work in (self.vo_mirror.run(), self.user_mirror.run(), self.people.run()):
-            self._spawn(work)
-        try:
-            yield
-        finally:
-            await self.cache.settle()
-            await self.sessions.flush()
-            await self.people.write_pending()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _drop_vo(self, vo: str) -> None:
-        self.cache.drop(vo)
-        self.issuers.forget(vo)
-        self.sessions.forget_vo(vo)
-
-    def _drop_user(self, user: str) -> None:
-        with suppress(names.BadNameError):
-            self.cache.drop(names.split_hub_user(user)[0], user)
-            self._spawn(self._erase(user))
-
-    async def _erase(self, user: str) -> None:
-        try:
-            await self.sessions.erase(user)
-        except StoreError as error:
-            log.warning("session of %s, who has gone, is not removed: %s", user, error)
-
-
-async def look_after(certificate: Certificate, settings: Settings, stop: asyncio.Event) -> None:
+async def look_after(certificate: Certificate, settings: Settings, stop: asyncio.Event, every: float = LOOK) -> None:
     """Takes a renewed certificate into use; ends the process when the site's settings change, to start with the new."""
     while not stop.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK)
+            await asyncio.wait_for(stop.wait(), every)
         try:
             if certificate.renew():
                 log.info("the certificate has been renewed")
@@ -148,26 +56,40 @@ async def look_after(certificate: Certificate, settings: Settings, stop: asyncio
             log.warning("files not read: %s", error.strerror or type(error).__name__)
 
 
-async def serve(directory: Path, bundle: Path) -> None:
-    """Serves until SIGTERM or SIGINT."""
+async def serve(
+    directory: Path,
+    bundle: Path,
+    connect: Callable[[], Kubernetes] = Kubernetes.in_cluster,
+    port: int = names.BROKER_PORT,
+) -> None:
+    """Serves until SIGTERM or SIGINT. `connect` gives the API server, by default the pod's own."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    settings, certificate = site.load(directory / "site.yaml"), Certificate(directory / "tls")
-    kubernetes = Kubernetes.in_cluster()
+    certificate, kubernetes = Certificate(directory / "tls"), connect()
+    settings = site.load(directory / "site.yaml")
     around = Surroundings(settings, kubernetes, Trust(bundle).context, directory / "broker-key")
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             broker = Broker(around, session)
-            runner = web.AppRunner(broker.application(), access_log_class=AccessLog, shutdown_timeout=GRACE)
             async with broker.run():
-                await runner.setup()
-                await web.TCPSite(runner, port=names.BROKER_PORT, ssl_context=certificate.context).start()
-                log.info("serving on port %s", names.BROKER_PORT)
-                await look_after(certificate, Settings(directory / "site.yaml"), stop)
-                await runner.cleanup()
+                await _listen(
+                    broker, certificate, port, look_after(certificate, Settings(directory / "site.yaml"), stop)
+                )
     finally:
         await kubernetes.close()
+
+
+async def _listen(broker: Broker, certificate: Certificate, port: int, end: Coroutine[None, None, None]) -> None:
+    """Takes requests until `end` returns, then finishes those under way."""
+    runner = web.AppRunner(broker.application(), access_log_class=AccessLog, shutdown_timeout=GRACE)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port, ssl_context=certificate.context).start()
+        log.info("serving on port %s", port)
+        await end
+    finally:
+        await runner.cleanup()
 
 
 def main() -> None:

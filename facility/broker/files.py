@@ -45,6 +45,8 @@ class Certificate:
         stamp = self._stamps()
         if stamp == self._stamp:
             return False
+        # first into a context that nobody uses: half of a pair that does not fit would stay in the one in use
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self._chain, self._key)
         self.context.load_cert_chain(self._chain, self._key)
         self._stamp = stamp
         return True

@@ -27,7 +27,7 @@ CONNECT, TOTAL = 5.0, 10.0  # seconds for one request
 LARGEST = 1 << 20  # bytes of an answer
 METADATA_KEEP = 3600.0
 KEYS_KEEP, KEYS_EXPIRE = 6 * 3600.0, 2 * 86400.0  # WLCG profile: refresh after 6 h, expiry after 2 d
-KEYS_PAUSE = 30.0  # seconds between two looks for an unknown key
+KEYS_PAUSE = 10.0  # seconds between two looks for an unknown key
 AWAY_PAUSE = 5.0  # seconds for which an issuer that could not be reached is left alone
 
 

@@ -16,8 +16,9 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from facility.broker.app import AccessLog, Broker, Surroundings
+from facility.broker.app import AccessLog
 from facility.broker.kubernetes import Kubernetes
+from facility.broker.parts import Broker, Surroundings
 from facility.site import Images, Site
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock
@@ -145,16 +146,18 @@ class World:
         found = self.api.objects[f"{USERS}/{user}"]["status"]["conditions"]
         return next(one for one in found if one["type"] == "TokenReady")
 
+    def connect(self) -> Kubernetes:
+        """A client of the API server."""
+        return Kubernetes(ApiClient(Configuration(host=self._api_url, ssl_ca_cert=str(self.authority.bundle))))
+
     @asynccontextmanager
     async def running_broker(self) -> AsyncIterator[None]:
         """A broker with nothing in memory, serving https until left."""
-        configuration = Configuration(host=self._api_url, ssl_ca_cert=str(self.authority.bundle))
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(ApiClient(configuration))
+            kubernetes = self.connect()
+            stack.push_async_callback(kubernetes.close)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            around = Surroundings(
-                SITE, Kubernetes(client), lambda: self._trust, self.keys, self.clock, self.issuer_timeout
-            )
+            around = Surroundings(SITE, kubernetes, lambda: self._trust, self.keys, self.clock, self.issuer_timeout)
             self.broker = Broker(around, session)
             await stack.enter_async_context(self.broker.run())
             self._broker_url = await _serve(

@@ -239,6 +239,7 @@ async def test_no_log_line_and_no_object_holds_a_token(world: World, caplog: pyt
     world.issuer.claims = {"aud": "https://other.test"}
     await world.token()
     await world.ask("GET", "/wanted?token=query-secret", "alice-pod")
+    await world.ask("GET", "/a%0Aline", "alice-pod")
     world.issuer.grants.clear()
     world.clock.pass_by(2200)
     await world.token()
@@ -248,6 +249,7 @@ async def test_no_log_line_and_no_object_holds_a_token(world: World, caplog: pyt
     for secret in (refresh, *world.issuer.issued, "alice-pod", "query-secret", world.issuer.clients["facility"]):
         assert secret not in written
     assert "POST /token 200" in written
+    assert "GET /a%0Aline 404" in written
 
 
 async def test_the_broker_says_that_it_serves(world: World) -> None:

@@ -1,0 +1,136 @@
+"""A renewed certificate, a grown trust bundle, changed settings: all while the broker runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from facility.broker.app import look_after, serve
+from facility.broker.files import Certificate, Settings, Trust
+from tests.fakes.authority import Authority
+from tests.fakes.broker_world import SITE, facility
+
+
+def issue(authority: Authority, directory: Path) -> None:
+    """Writes tls.crt and tls.key for 127.0.0.1, as a mounted Secret has them."""
+    authority.server("127.0.0.1")
+    both = (authority.directory / "127.0.0.1.pem").read_bytes()
+    chain, _, key = both.partition(b"-----BEGIN PRIVATE KEY-----")
+    (directory / "tls.crt").write_bytes(chain)
+    (directory / "tls.key").write_bytes(b"-----BEGIN PRIVATE KEY-----" + key)
+
+
+def authority(directory: Path, name: str) -> Authority:
+    (directory / name).mkdir()
+    return Authority(directory / name)
+
+
+async def reaches(url: str, context: ssl.SSLContext) -> bool:
+    """Whether a client that trusts only this context's authorities gets an answer."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        try:
+            async with session.get(url) as answer:
+                return answer.status == 404
+        except aiohttp.ClientConnectorCertificateError:
+            return False
+
+
+async def test_a_renewed_certificate_is_shown_to_the_next_client(tmp_path: Path) -> None:
+    old, new = authority(tmp_path, "old"), authority(tmp_path, "new")
+    issue(old, tmp_path)
+    certificate = Certificate(tmp_path)
+    server = TestServer(web.Application(), scheme="https")
+    await server.start_server(ssl=certificate.context)
+    url = str(server.make_url("/"))
+    assert await reaches(url, old.client())
+    assert not certificate.renew()
+    issue(new, tmp_path)
+    assert certificate.renew()
+    assert await reaches(url, new.client())
+    assert not await reaches(url, old.client())
+    await server.close()
+
+
+def test_a_certificate_that_does_not_fit_its_key_is_not_taken_into_use(tmp_path: Path) -> None:
+    issue(authority(tmp_path, "old"), tmp_path)
+    certificate, key = Certificate(tmp_path), (tmp_path / "tls.key").read_bytes()
+    issue(authority(tmp_path, "new"), tmp_path)
+    (tmp_path / "tls.key").write_bytes(key)
+    for _ in range(2):
+        with pytest.raises(OSError, match="mismatch"):
+            certificate.renew()
+
+
+def test_the_trust_bundle_is_read_again_when_it_changes_and_kept_when_it_is_broken(tmp_path: Path) -> None:
+    one, two = authority(tmp_path, "one"), authority(tmp_path, "two")
+    bundle = tmp_path / "ca.crt"
+    bundle.write_bytes(one.bundle.read_bytes())
+    trust = Trust(bundle)
+    first = trust.context()
+    assert trust.context() is first
+    assert len(first.get_ca_certs()) == 1
+    bundle.write_text("no certificate")
+    assert trust.context() is first
+    bundle.unlink()
+    assert trust.context() is first
+    bundle.write_bytes(one.bundle.read_bytes() + two.bundle.read_bytes())
+    assert len(trust.context().get_ca_certs()) == 2
+    assert trust.context().verify_mode == ssl.CERT_REQUIRED
+
+
+async def test_changed_settings_end_the_process_so_that_it_starts_with_them(tmp_path: Path) -> None:
+    issue(authority(tmp_path, "ca"), tmp_path)
+    path, stop = tmp_path / "site.yaml", asyncio.Event()
+    path.write_text("publicUrl: https://one.test")
+    looking = asyncio.create_task(look_after(Certificate(tmp_path), Settings(path), stop, every=0.001))
+    await asyncio.sleep(0)
+    assert not stop.is_set()
+    path.unlink()  # for a moment, as between two syncs of a volume
+    path.write_text("publicUrl: https://two.test")
+    await asyncio.wait_for(looking, 5)
+    assert stop.is_set()
+
+
+async def test_being_told_to_end_ends_the_watch_of_files_at_once(tmp_path: Path) -> None:
+    issue(authority(tmp_path, "ca"), tmp_path)
+    path, stop = tmp_path / "site.yaml", asyncio.Event()
+    path.write_text("publicUrl: https://one.test")
+    stop.set()
+    await asyncio.wait_for(look_after(Certificate(tmp_path), Settings(path), stop), 5)
+
+
+async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    async with facility(tmp_path) as world:
+        for name in ("tls", "broker-key"):
+            (tmp_path / "etc" / name).mkdir(parents=True)
+        issue(world.authority, tmp_path / "etc" / "tls")
+        (tmp_path / "etc" / "broker-key" / "current").write_bytes((world.keys / "current").read_bytes())
+        (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        serving = asyncio.create_task(serve(tmp_path / "etc", world.authority.bundle, world.connect, port))
+        await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 10)
+
+
+async def eventually_reaches(url: str, context: ssl.SSLContext) -> None:
+    """Returns once a server listens there."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                if await reaches(url, context):
+                    return
+            except aiohttp.ClientConnectorError:
+                await asyncio.sleep(0.01)
