@@ -16,7 +16,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
@@ -70,12 +69,10 @@ async def serve(
     settings = site.load(directory / "site.yaml")
     around = Surroundings(settings, kubernetes, Trust(bundle).context, directory / "broker-key")
     try:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            broker = Broker(around, session)
-            async with broker.run():
-                await _listen(
-                    broker, certificate, port, look_after(certificate, Settings(directory / "site.yaml"), stop)
-                )
+        broker = Broker(around)
+        async with broker.run():
+            watch = look_after(certificate, Settings(directory / "site.yaml"), stop)
+            await _listen(broker, certificate, port, watch)
     finally:
         await kubernetes.close()
 

@@ -32,12 +32,21 @@ AWAY_PAUSE = 5.0  # seconds for which an issuer that could not be reached is lef
 
 
 class Transport:
-    """HTTPS to issuers. `trust` gives the TLS context to use now; answers are limited in time and size."""
+    """HTTPS to issuers. `trust` gives the TLS context to use now; answers are limited in time and size.
 
-    def __init__(self, session: aiohttp.ClientSession, trust: Callable[[], SSLContext], total: float = TOTAL) -> None:
-        self._session = session
+    Each request has a connection of its own: on one that the issuer is just closing a refresh may be lost, and nobody
+    could say whether the refresh token has been rotated.
+    """
+
+    def __init__(self, trust: Callable[[], SSLContext], total: float = TOTAL) -> None:
+        connector = aiohttp.TCPConnector(force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         self._trust = trust
         self._limits = aiohttp.ClientTimeout(total=total, sock_connect=min(CONNECT, total))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
 
     async def send(self, request: Request) -> Response:
         """One request. Redirects are not followed: they would carry secrets elsewhere. Raises UnavailableError."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 
 from facility import names, site
@@ -51,14 +50,14 @@ class Surroundings:
 class Broker:
     """The parts, wired. `run` keeps them alive while it is entered; `application` serves them."""
 
-    def __init__(self, around: Surroundings, session: aiohttp.ClientSession) -> None:
+    def __init__(self, around: Surroundings) -> None:
         namespace = around.settings.namespaces.facility
         kubernetes, now = around.kubernetes, around.now
-        transport = Transport(session, around.trust, around.issuer_timeout)
+        self._transport = Transport(around.trust, around.issuer_timeout)
         self.cache = TokenCache(now)
         self.people = People(kubernetes, namespace, now)
         self.sessions = Sessions(SecretStore(kubernetes, namespace, Seal(around.keys)), self.people.report)
-        self.issuers = Issuers(transport, Clients(kubernetes, namespace, now), now)
+        self.issuers = Issuers(self._transport, Clients(kubernetes, namespace, now), now)
         self.vos = VirtualOrganizations(self._drop_vo)
         vo_path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{namespace}/virtualorganizations"
         self.vo_mirror = Mirror(kubernetes, vo_path, self.vos.changed, self.vos.removed)
@@ -90,6 +89,7 @@ class Broker:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._transport.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -166,7 +166,9 @@ class Sessions:
             record = await self._read(user)
             if record is None:
                 return None
-            self._known[user] = Session(record)
+            self._known[user] = session = Session(record)
+            if session.dead:  # said again, should the last process not have come to it
+                self._report(user, *session.state)
         return self._known[user]
 
     async def _load_quietly(self, user: str) -> Session | None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
-from facility import names
 from facility.broker import errors
 from facility.broker.kubernetes import Json
 from facility.vo import VirtualOrganization
@@ -28,7 +25,7 @@ class VirtualOrganizations:
         name = item["metadata"]["name"]
         try:
             vo = VirtualOrganization.parse(item)
-        except (ValidationError, names.BadNameError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             log.warning("VirtualOrganization %s is not usable: %s", name, _first_line(error))
             self.removed(name)
             return

@@ -13,6 +13,7 @@ from facility.broker.kubernetes import ApiError, Json, Kubernetes
 
 log = logging.getLogger(__name__)
 PERIOD = 240  # seconds of one watch, after which everything is listed anew
+BREATH = 0.2  # seconds between a watch and the next list, should watches end at once
 LONGEST_PAUSE = 30.0  # seconds between tries while the API server is away
 
 
@@ -39,19 +40,24 @@ class Mirror:
         self._versions: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled. Whatever goes wrong is made good by listing again."""
         pause = 1.0
         while True:
             try:
-                version = await self._list()
+                await self._list_and_watch()
                 pause = 1.0
-                async for event in self._kubernetes.watch(self._path, version, PERIOD):
-                    if not self._tell(event):
-                        break
-            except ApiError as error:
-                log.warning("watch of %s: %s; again in %.0f s", self._path, error, pause)
+                await self._sleep(BREATH)
+            except (ApiError, LookupError, TypeError, AttributeError, ValueError) as error:
+                what = error if isinstance(error, ApiError) else type(error).__name__
+                log.warning("watch of %s: %s; again in %.0f s", self._path, what, pause)
                 await self._sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _list_and_watch(self) -> None:
+        version = await self._list()
+        async for event in self._kubernetes.watch(self._path, version, PERIOD):
+            if not self._tell(event):
+                break
 
     async def _list(self) -> str:
         answer = await self._kubernetes.get(self._path)

@@ -156,9 +156,8 @@ class World:
         async with AsyncExitStack() as stack:
             kubernetes = self.connect()
             stack.push_async_callback(kubernetes.close)
-            session = await stack.enter_async_context(aiohttp.ClientSession())
             around = Surroundings(SITE, kubernetes, lambda: self._trust, self.keys, self.clock, self.issuer_timeout)
-            self.broker = Broker(around, session)
+            self.broker = Broker(around)
             await stack.enter_async_context(self.broker.run())
             self._broker_url = await _serve(
                 stack, self.authority, self.broker.application(), access_log_class=AccessLog
