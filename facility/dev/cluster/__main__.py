@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from facility.dev.cluster import base, enforcement, engine, kind, kubectl, problems, tools
-from facility.dev.cluster.run import cache
 
 
 def up(arguments: argparse.Namespace) -> None:
     """Everything that a cluster needs, then the cluster."""
     problems.check_architecture()
-    problems.check_disk([cache(), Path("/var/lib/docker")])
     engine.ensure()
     print(kind.up(arguments.name))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from facility.dev.cluster import apt, capped_runc
 from facility.dev.cluster.problems import ClusterError, check_root
-from facility.dev.cluster.run import cache, step, tail, works
+from facility.dev.cluster.run import cache, output, step, tail, works
 
 _SYSTEM_CONFIG = Path("/etc/docker/daemon.json")
 _START_SECONDS = 60
@@ -56,6 +56,11 @@ def stop() -> bool:
 def answers() -> bool:
     """Whether `docker` is here and reaches an engine."""
     return works(["docker", "version", "--format", "{{.Server.Version}}"])
+
+
+def data_root() -> Path:
+    """Where the engine keeps images and containers (on this machine, if the engine runs here)."""
+    return Path(output(["docker", "info", "--format", "{{.DockerRootDir}}"]).strip())
 
 
 def missing_capabilities() -> set[str]:

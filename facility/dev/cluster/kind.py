@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def up(name: str = NAME, ports: Sequence[int] = PORTS) -> Path:
     image = node_image.ensure()
     tools.ensure(["kind", "kubectl"])
     if exists(name):
-        output(["docker", "start", node(name)])  # nothing happens to one that runs
+        _start_again(name, image)
     else:
         check_ports(ports)
         with step(f"kind cluster {name}"):
@@ -104,6 +105,7 @@ def wait_ready(name: str) -> None:
     """
     run = kubectl.Kubectl(kubeconfig(name))
     try:
+        run.wait_for_api()
         run("wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
         for what in run("get", "daemonset,deployment", "--all-namespaces", "-o", _ROLLOUTS).split():
             namespace, _, rest = what.partition("/")
@@ -115,6 +117,13 @@ def wait_ready(name: str) -> None:
 
 
 _ROLLOUTS = 'jsonpath={range .items[*]}{.metadata.namespace}/{.kind}/{.metadata.name}{"\\n"}{end}'
+
+
+def _start_again(name: str, image: str) -> None:
+    used = output(["docker", "container", "inspect", "--format", "{{.Config.Image}}", node(name)]).strip()
+    if used != image:
+        print(f"cluster {name} runs on {used}; `down` and `up` make it anew on {image}", file=sys.stderr)
+    output(["docker", "start", node(name)])  # nothing happens to one that runs
 
 
 def _create(name: str, image: str, ports: Sequence[int]) -> None:

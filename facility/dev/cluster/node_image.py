@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
-from facility.dev.cluster import apt, base, golang, programs, registry, system_images
+from facility.dev.cluster import apt, base, engine, golang, programs, registry, system_images
+from facility.dev.cluster.problems import check_disk
 from facility.dev.cluster.run import cache, logged, step
 
 #: of the same release of kind as programs.KIND, whose notes name it; the digest is what makes it that one
@@ -37,6 +38,7 @@ def ensure() -> str:
     image = name()
     if registry.present(image):
         return image
+    check_disk([cache(), engine.data_root()])
     if unified_cgroups() and registry.pulled(_PUBLISHED):  # its systemd does not start on cgroup v1
         return _PUBLISHED
     apt.ensure(["gcc", "libc6-dev", "libseccomp-dev", "pkg-config"])
