@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from facility import names
+from facility.operator.text import dump
 from facility.users import FacilityUserSpec, FacilityUserStatus
 from facility.vo import VirtualOrganizationSpec, VirtualOrganizationStatus
 
@@ -152,18 +152,10 @@ def _definition(
     }
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes shared parts out in full: anchors are hard to read in a review."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 def render() -> str:
     """Both definitions as one YAML stream, as charts/crds keeps it."""
     head = "# Made by `python3 -m facility.operator.crds` from the models: change those.\n"
-    documents = [virtual_organizations(), facility_users()]
-    return head + yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+    return head + dump([virtual_organizations(), facility_users()])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import yaml
 from facility import site as sites
 from facility.operator.build import everything
 from facility.operator.objects import Manifest
+from facility.operator.text import dump
 from facility.operator.validate import ValidatedVO
 from facility.vo import VirtualOrganization
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     documents = [one for one in yaml.safe_load_all(options.file.read_text()) if one]
     manifests = render(documents, sites.load(options.site))
-    yaml.safe_dump_all(manifests, sys.stdout, sort_keys=False, width=120, allow_unicode=True)
+    sys.stdout.write(dump(manifests))
 
 
 if __name__ == "__main__":
