@@ -15,7 +15,7 @@ from facility.dev.demo.kube import Cluster, NotReadyError, cache_directory
 from facility.dev.demo.person import CellError, SignInError
 from facility.dev.demo.shell import CommandError
 from facility.dev.demo.steps import Progress, checklist
-from facility.dev.images import build
+from facility.dev.images import build, places
 
 _SECONDS = place.ROOT / "artifacts" / "demo-seconds.json"
 
@@ -62,6 +62,8 @@ def down(*, keep_images: bool) -> None:
     """Remove what the demo made: cluster, material, and unless kept, images; stop the engine if it was started."""
     if engine.answers():
         kind.down(place.NAME)
+        if not keep_images:
+            places.remove()
     shutil.rmtree(cache_directory() / "demo", ignore_errors=True)
     engine.stop()
 
@@ -80,7 +82,7 @@ def _push(references: list[str]) -> None:
     registry = os.environ.get("REGISTRY", "").rstrip("/")
     if not registry:
         raise ClusterError("CLUSTER=current needs REGISTRY=<where the cluster can pull images from>")
-    build.push(references, registry)
+    places.push(references, registry)
 
 
 def _farewell() -> str:
