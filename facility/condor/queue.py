@@ -20,10 +20,13 @@ _FIXED = "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeas
 
 def queue_rules(vo: VirtualOrganization, site: Site) -> str:
     """The part of an access point's `condor_config` that is about jobs."""
-    return "\n".join((_transform(vo.name), _requirements(vo.name, site), _credentials(vo.name)))
+    return "\n".join((_transform(vo), _requirements(vo.name, site), _credentials(vo.name)))
 
 
-def _transform(vo: str) -> str:
+def _transform(organization: VirtualOrganization) -> str:
+    vo = organization.name
+    # without a lake there is no token, and a job that asks for one would wait for ever
+    token = f'SET OAuthServicesNeeded "{vo}"' if organization.spec.lakes else "DELETE OAuthServicesNeeded"
     return f"""
 JOB_TRANSFORM_NAMES = Facility
 JOB_TRANSFORM_Facility @=end
@@ -33,7 +36,7 @@ JOB_TRANSFORM_Facility @=end
    SET AcctGroup "group_{vo}"
    EVALSET AcctGroupUser Owner
    EVALSET AccountingGroup strcat("group_{vo}.", Owner)
-   SET OAuthServicesNeeded "{vo}"
+   {token}
    SET JobLeaseDuration {LEASE}
    SET LeaveJobInQueue JobStatus == 4 && (StageOutFinish ?: 0) < CompletionDate && time() - CompletionDate < {KEPT}
 @end

@@ -27,6 +27,8 @@ class Directory:
     own: bool = True
 
 
+#: first, because what lies in it is only as safe as it is; the central manager has no root and one account only
+_ROOTS = Directory(layout.MEMORY, 0o755, own=False)
 _LOCAL = (Directory(layout.LOCAL / "log", 0o755),)
 _MEMORY = (
     Directory(layout.RUN, 0o755),
@@ -38,12 +40,13 @@ _MEMORY = (
 _DIRECTORIES = {
     "cm": (*_LOCAL, *_MEMORY, Directory(layout.LOCAL / "spool", 0o755)),
     "ap": (
+        _ROOTS,
         *_LOCAL,
         *_MEMORY,
         Directory(layout.LOCAL / "spool", 0o755),
         Directory(layout.CREDENTIALS, 0o700, own=False),
     ),
-    "ep": (*_LOCAL, *_MEMORY, Directory(layout.LOCAL / "execute", 0o755)),
+    "ep": (_ROOTS, *_LOCAL, *_MEMORY, Directory(layout.LOCAL / "execute", 0o755)),
 }
 #: mounted secret and the file in which HTCondor looks for it
 _POOL_KEY = (layout.MOUNTED_KEY, layout.KEYS / "POOL")
