@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from facility.dev.cluster import enforcement, kind, load, registry
+from facility.dev.cluster.kubectl import Kubectl
 from facility.dev.cluster.problems import ClusterError
 
 LISTING = """\
@@ -64,6 +66,35 @@ def test_a_machine_that_lacks_nothing_gets_kinds_defaults() -> None:
 def test_a_registry_is_told_from_a_folder_of_the_default_one() -> None:
     assert registry.registry("kindest/node:v1") == registry.registry("debian:forky-slim") == ""
     assert registry.registry("registry.example/pause:3") == "registry.example"
+
+
+def test_a_docker_that_asks_for_too_much_is_named_as_the_cause() -> None:
+    assert "end that Docker" in kind.hint("ERROR: OCI runtime: unable to apply caps: operation not permitted")
+    assert kind.hint("ERROR: something else") == ""
+
+
+class SlowApi(Kubectl):
+    """An API server that refuses its administrator a few times, as it does while it makes its own roles."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__(Path("none"))
+        object.__setattr__(self, "answers", iter([False] * refusals + [True]))
+
+    def __call__(self, *arguments: str, data: str | None = None) -> str:
+        if not next(self.answers):  # type: ignore[attr-defined]
+            raise ClusterError("nodes is forbidden")
+        return "ok"
+
+
+def test_an_api_that_is_still_starting_is_waited_for() -> None:
+    waited: list[float] = []
+    SlowApi(refusals=3).wait_for_api(sleep=waited.append)
+    assert waited == [0.5, 0.5, 0.5]
+
+
+def test_an_api_that_never_serves_is_given_up_with_its_last_complaint() -> None:
+    with pytest.raises(ClusterError, match="nodes is forbidden"):
+        SlowApi(refusals=9).wait_for_api(sleep=lambda seconds: None, tries=3)
 
 
 def test_a_policy_that_takes_effect_late_is_waited_for() -> None:

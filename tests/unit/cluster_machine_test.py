@@ -69,3 +69,9 @@ def test_the_debian_archive_is_found_among_other_sources() -> None:
 def test_a_machine_without_a_debian_archive_is_told_the_two_ways_out() -> None:
     with pytest.raises(ClusterError, match=r"let Docker reach a registry, or add a Debian archive"):
         apt.pick_mirror("http://mirror.example/ubuntu/ Ubuntu Ubuntu\n")
+
+
+def test_a_frozen_mirror_is_told_from_other_complaints_of_apt() -> None:
+    frozen = "E: Release file for http://mirror.example/debian/dists/forky/InRelease is expired (invalid since 9d)."
+    assert apt.expired(frozen)
+    assert not apt.expired("E: The repository 'http://mirror.example/debian forky InRelease' is not signed.")

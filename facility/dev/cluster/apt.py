@@ -59,3 +59,8 @@ def pick_mirror(listed: str) -> str:
 def carried_settings() -> list[str]:
     """Lines of apt configuration (proxies, expired indices allowed) that this machine needs and a new one will too."""
     return [line for line in output(["apt-config", "dump"]).splitlines() if _CARRIED.match(line)]
+
+
+def expired(complaint: str) -> bool:
+    """Whether apt refused a mirror only because its signed index is older than it may be (a frozen snapshot)."""
+    return re.search(r"Release file for \S+ is expired", complaint) is not None

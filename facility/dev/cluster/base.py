@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facility.dev.cluster import apt, registry
-from facility.dev.cluster.problems import check_root
+from facility.dev.cluster.problems import ClusterError, check_root
 from facility.dev.cluster.run import pipe, step
 
 
@@ -19,11 +19,12 @@ def ensure(suite: str) -> str:
     check_root(f"to make {image}, which no registry gives")
     apt.ensure(["mmdebstrap", "ca-certificates"])
     with step(f"{image} from Debian's packages"):
-        pipe(bootstrap(suite, apt.mirror(), apt.carried_settings()), ["docker", "import", *_CHANGES, "-", image])
+        _make(suite, image)
     return image
 
 
 _CHANGES = ("--change", 'CMD ["bash"]')
+_EXPIRED_TOO = 'Acquire::Check-Valid-Until "false";'
 
 
 def bootstrap(suite: str, mirror: str, apt_settings: list[str]) -> list[str]:
@@ -35,3 +36,14 @@ def bootstrap(suite: str, mirror: str, apt_settings: list[str]) -> list[str]:
         *("--dpkgopt=path-include=/usr/share/doc/*/copyright", "--dpkgopt=path-exclude=/usr/share/locale/*"),
         *(suite, "-", f"deb {mirror} {suite} main"),
     ]
+
+
+def _make(suite: str, image: str) -> None:
+    settings, mirror = apt.carried_settings(), apt.mirror()
+    sink = ["docker", "import", *_CHANGES, "-", image]
+    try:
+        pipe(bootstrap(suite, mirror, settings), sink)
+    except ClusterError as error:
+        if not apt.expired(str(error)):
+            raise
+        pipe(bootstrap(suite, mirror, [*settings, _EXPIRED_TOO]), sink)

@@ -119,6 +119,13 @@ def wait_ready(name: str) -> None:
 _ROLLOUTS = 'jsonpath={range .items[*]}{.metadata.namespace}/{.kind}/{.metadata.name}{"\\n"}{end}'
 
 
+def hint(said: str) -> str:
+    """A remedy for what kind said, where one is known, to stand behind a sentence; else nothing."""
+    if "unable to apply caps" in said:
+        return " because this machine lacks capabilities that its Docker asks for: end that Docker, and `up` starts one"
+    return ""
+
+
 def _start_again(name: str, image: str) -> None:
     used = output(["docker", "container", "inspect", "--format", "{{.Config.Image}}", node(name)]).strip()
     if used != image:
@@ -133,5 +140,5 @@ def _create(name: str, image: str, ports: Sequence[int]) -> None:
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-TAIL:])
-        raise ClusterError(f"kind could not make the cluster {name}; it said last:\n{last}")
+        raise ClusterError(f"kind could not make the cluster {name}{hint(done.stdout)}; it said last:\n{last}")
     kubeconfig(name).chmod(0o600)
