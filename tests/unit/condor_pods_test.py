@@ -1,0 +1,136 @@
+"""The Kubernetes objects of a VO's batch system: rights that HTCondor needs and no more, secrets out of sight."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from facility import names
+from facility.condor import credmon, layout
+from facility.condor.job_environment import job_environment
+from facility.condor.resources import job_memory, mebibytes
+from facility.operator.build.access_point import access_point, credmon_settings, people
+from facility.operator.build.execute_pod import execute_pod
+from tests.fakes.objects import site, user, vo
+
+ALICE = user("cms", "alice", 20001)
+TOKEN = "header.claims.signature"
+SITE = site(execute_grace=50)
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    return [manifest for manifest in access_point(vo("cms"), SITE) if manifest["kind"] == kind]
+
+
+def access_point_pod() -> dict[str, Any]:
+    pod: dict[str, Any] = of_kind("StatefulSet")[0]["spec"]["template"]["spec"]
+    return pod
+
+
+def pods() -> list[dict[str, Any]]:
+    return [access_point_pod(), execute_pod(vo("cms"), ALICE, SITE, "ep-cms-alice-x", TOKEN)[1]["spec"]]
+
+
+def containers() -> list[dict[str, Any]]:
+    return [container for pod in pods() for container in pod["containers"]]
+
+
+def test_containers_may_switch_accounts_and_nothing_else() -> None:
+    switching = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
+    for container in containers():
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"]["drop"] == ["ALL"]
+        assert context["capabilities"].get("add", []) == ([] if container["name"] == "credmon" else switching)
+
+
+def test_every_container_asks_for_what_it_needs() -> None:
+    assert all({"cpu", "memory"} <= container["resources"]["requests"].keys() for container in containers())
+
+
+def test_no_pod_has_a_key_to_the_api_server() -> None:
+    assert all(pod["automountServiceAccountToken"] is False for pod in pods())
+
+
+def test_only_the_credential_monitor_can_prove_itself_to_the_broker() -> None:
+    holders = [
+        container["name"]
+        for container in containers()
+        if any(mount["name"] == "identity" for mount in container["volumeMounts"])
+    ]
+    assert holders == ["credmon"]
+
+
+def test_an_execute_pods_identity_is_in_its_secret_alone() -> None:
+    secret, pod = execute_pod(vo("cms"), ALICE, SITE, "ep-cms-alice-x", TOKEN)
+    assert secret["stringData"] == {"token": TOKEN}
+    assert TOKEN not in json.dumps(pod)
+    mounted = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+    assert mounted == [secret["metadata"]["name"]] == [pod["metadata"]["name"]]
+
+
+def test_an_execute_pod_is_labelled_with_whom_it_works_for() -> None:
+    labels = execute_pod(vo("cms"), ALICE, SITE, "ep-cms-alice-x", TOKEN)[1]["metadata"]["labels"]
+    assert (labels[names.LABEL_VO], labels[names.LABEL_OWNER]) == ("cms", "cms_alice")
+    assert labels[names.LABEL_MANAGED_BY] == names.OPERATOR
+
+
+def test_the_kubelet_waits_longer_for_an_execute_pod_than_htcondor_does() -> None:
+    pod = execute_pod(vo("cms"), ALICE, SITE, "ep-cms-alice-x", TOKEN)[1]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    assert pod["terminationGracePeriodSeconds"] > SITE.batch.execute_grace
+
+
+def test_map_and_accounts_come_from_one_volume_and_change_in_one_instant() -> None:
+    schedd = access_point_pod()["containers"][0]
+    places = {mount["mountPath"] for mount in schedd["volumeMounts"] if mount["name"] == "people"}
+    assert places == {str(layout.PEOPLE), str(layout.EXTRAUSERS)}
+    written = people(vo("cms"), [ALICE, user("atlas", "bob", 20001)], SITE)["data"]
+    assert set(written) == {"mapfile", "passwd", "group", "shadow"}
+    assert "atlas" not in "".join(written.values())
+
+
+def test_what_the_operator_writes_for_the_credential_monitor_is_what_it_reads(tmp_path: Any) -> None:
+    path = tmp_path / "credmon.json"
+    path.write_text(credmon_settings(vo("cms"), SITE))
+    settings = credmon.load(path)
+    assert (settings.vo, settings.audience) == ("cms", "https://origin.test:1094")
+    path.write_text(credmon_settings(vo("cms", lakes=0), SITE))
+    assert credmon.load(path).audience == ""
+
+
+def test_execute_pods_reach_their_own_vos_queue_and_cache_only() -> None:
+    wall = next(one for one in of_kind("NetworkPolicy") if one["metadata"]["name"] == "execute-cms")["spec"]
+    reached = [
+        peer["podSelector"]["matchLabels"] for way in wall["egress"] for peer in way["to"] if peer.get("podSelector")
+    ]
+    parts = {(one[names.LABEL_COMPONENT], one.get(names.LABEL_VO)) for one in reached}
+    assert parts == {("cm", None), ("access-point", "cms"), ("xcache", "cms")}
+
+
+def test_jobs_read_the_lake_as_notebooks_do() -> None:
+    entries = dict(entry.split("=", 1) for entry in job_environment(vo("cms"), ALICE, SITE).split(" "))
+    assert entries["LAKE_ROOT"] == "root://xcache-cms.facility.svc:1094/"
+    assert (entries["FACILITY_VO"], entries["FACILITY_USER"]) == ("cms", "cms-alice")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "expected"), [("1Gi", 1024), ("512Mi", 512), ("1.5Gi", 1536), ("1G", 953), ("1073741824", 1024)]
+)
+def test_quantities_of_memory(quantity: str, expected: int) -> None:
+    assert mebibytes(quantity) == expected
+
+
+def test_what_is_no_quantity_is_refused_with_an_example() -> None:
+    with pytest.raises(ValueError, match="512Mi or 4Gi"):
+        mebibytes("4 GB")
+
+
+def test_jobs_share_the_limit_of_their_pod_without_the_daemons_part() -> None:
+    resources = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+    assert job_memory(site(execute_resources=resources)) == 2048 - 192
+    del resources["limits"]
+    assert job_memory(site(execute_resources=resources)) == 1024 - 192
