@@ -24,9 +24,10 @@ def test_htcondors_own_token_is_signed_by_the_key_that_we_derive() -> None:
 
 def test_a_token_carries_what_htcondors_own_does() -> None:
     token = idtoken.mint(KEY, "cms_alice@pool", idtoken.READ_SCOPES, NOW)
-    options = {"verify_exp": False, "verify_iat": False}
     theirs = jwt.decode(MADE_BY_CONDOR, idtoken.signing_key(KEY), algorithms=["HS256"])
-    ours = jwt.decode(token, idtoken.signing_key(KEY), algorithms=["HS256"], options=options)
+    ours = jwt.decode(
+        token, idtoken.signing_key(KEY), algorithms=["HS256"], options={"verify_exp": False, "verify_iat": False}
+    )
     assert jwt.get_unverified_header(token)["kid"] == jwt.get_unverified_header(MADE_BY_CONDOR)["kid"]
     assert {name: ours[name] for name in ("iss", "sub", "scope")} == {n: theirs[n] for n in ("iss", "sub", "scope")}
     assert ours["exp"] == NOW + idtoken.LIFE
