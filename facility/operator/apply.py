@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from hashlib import sha256
 
 from facility import names
-from facility.operator.cluster import Cluster
+from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.objects import (
     CONFIG_MAP,
     NETWORK_POLICY,
@@ -29,6 +29,10 @@ from facility.site import Site
 _LOG = logging.getLogger(__name__)
 #: dependents last: a network policy goes only after what it guarded
 _PRUNED = (STATEFUL_SET, SERVICE, SERVICE_ACCOUNT, CONFIG_MAP, ROLE, RESOURCE_QUOTA, NETWORK_POLICY)
+_FIXED = (
+    "the size and the class of a volume are fixed once it exists: set them back in the VO, or delete this StatefulSet "
+    "and its PersistentVolumeClaim, which are then made anew"
+)
 _IN_USERS = (CONFIG_MAP, RESOURCE_QUOTA, NETWORK_POLICY)
 
 
@@ -64,13 +68,21 @@ class Applier:
         live = present.get(ref)
         if live and self._applied.get(ref) == (digest, live["metadata"]["resourceVersion"]):
             return False
-        answer = await self._cluster.apply(manifest)
+        answer = await self._put(manifest)
         version = answer["metadata"]["resourceVersion"]
         self._applied[ref] = (digest, version)
         changed = live is None or live["metadata"]["resourceVersion"] != version
         if changed:
             _LOG.info("applied %s", ref)
         return changed
+
+    async def _put(self, manifest: Manifest) -> Manifest:
+        try:
+            return await self._cluster.apply(manifest)
+        except ClusterError as error:
+            if "updates to statefulset spec" not in str(error):
+                raise
+            raise ClusterError(f"{reference(manifest)}: {_FIXED}") from None
 
     async def prune(
         self, built: Collection[Reference], kept: Collection[str], present: dict[Reference, Manifest]

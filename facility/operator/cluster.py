@@ -60,7 +60,7 @@ class Cluster:
         query = {"labelSelector": selector} if selector else {}
         accept = _METADATA if metadata_only else "application/json"
         answer = await self._call("GET", kind.path(namespace), query=query, accept=accept)
-        return list(answer["items"])
+        return list(answer["items"] or ())  # null, not an empty list, when nothing was found without content
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Make an object. Raises ConflictError when it is there already: it is then left as it is."""

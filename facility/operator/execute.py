@@ -50,7 +50,7 @@ class Demand:
         """`queue`: makes a reader; each VO has its own, so that none waits for another's. `period`: seconds."""
         self._cluster, self._site, self._now, self._make, self._period = cluster, site, now, queue, period
         self._queues: dict[str, Queue] = {}
-        self._asked: dict[str, asyncio.Task[tuple[OwnerJobs, ...]]] = {}
+        self._asked: dict[str, asyncio.Task[tuple[OwnerJobs, ...] | QueueError]] = {}
         self._troubles: dict[str, str] = {}
 
     async def run(self, served: Callable[[], Sequence[ValidatedVO]]) -> None:
@@ -82,26 +82,29 @@ class Demand:
             self._queues.pop(name).close()
         for name in set(queued) - set(self._asked):
             queue = await self._queue(name)
-            self._asked[name] = asyncio.create_task(asyncio.to_thread(queue.ask, self._site.schedd(name)))
+            self._asked[name] = asyncio.create_task(_ask(queue, self._site.schedd(name)))
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=self._period)
         done = [name for name, task in self._asked.items() if task.done()]
-        return [jobs for name in done for jobs in self._answer(name, self._asked.pop(name)) if _of(jobs.owner, name)]
+        return [
+            jobs
+            for name in done
+            for jobs in self._answer(name, self._asked.pop(name).result())
+            if _of(jobs.owner, name)
+        ]
 
     async def _queue(self, vo: str) -> Queue:
         if vo not in self._queues:
             self._queues[vo] = self._make(vo, await self._key())
         return self._queues[vo]
 
-    def _answer(self, vo: str, task: asyncio.Task[tuple[OwnerJobs, ...]]) -> tuple[OwnerJobs, ...]:
-        try:
-            jobs = task.result()
-        except QueueError as error:
-            self._said(vo, str(error))
+    def _answer(self, vo: str, found: tuple[OwnerJobs, ...] | QueueError) -> tuple[OwnerJobs, ...]:
+        if isinstance(found, QueueError):
+            self._said(vo, str(found))
             self._queues.pop(vo).close()  # the next one begins anew, with the pool's key as it is then
             return ()
         self._said(vo, "")
-        return jobs
+        return found
 
     def _said(self, about: str, trouble: str) -> None:
         """Into the log when it has changed, not every two seconds."""
@@ -149,6 +152,14 @@ class Demand:
         if pool is None:
             raise ClusterError(f"Secret {POOL} is missing; it is made again within seconds")
         return content(pool)[idtoken.KEY_NAME]
+
+
+async def _ask(queue: Queue, schedd: str) -> tuple[OwnerJobs, ...] | QueueError:
+    """The answer, or the error as one: what kopf finds raised in the loop when it ends, it would raise again."""
+    try:
+        return await asyncio.to_thread(queue.ask, schedd)
+    except QueueError as error:
+        return error
 
 
 def _of(owner: str, vo: str) -> bool:

@@ -87,7 +87,8 @@ async def operate(site: Site, cluster: Cluster, public: str) -> None:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
-        task.result()
+        if not task.cancelled():  # as kopf does to whatever it finds in the loop, when it ends on a signal
+            task.result()
 
 
 async def _objects_known(cluster: Cluster, site: Site) -> None:

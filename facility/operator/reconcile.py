@@ -96,10 +96,10 @@ class Reconciler:
             except ValueError as error:  # this VO's own trouble, here as below: the others are not to wait for it
                 this.failures[verdict.name] = Problem(READY, "CannotBuild", str(error))
             except ClusterError as error:
-                this.failures[verdict.name] = Problem(READY, "CannotApply", str(error))
+                this.failures[verdict.name] = Problem(READY, "CannotApply", str(error), passing=verdict.vo.ready)
         for name, problem in this.failures.items():
             _LOG.warning("VO %s: %s", name, problem.message)
-        self.served = tuple(one for one in good if one.name not in this.failures)
+        self.served = tuple(one for one in good if one.name not in this.failures or this.failures[one.name].passing)
 
     async def _write(self, manifests: Sequence[Manifest], this: _Pass) -> None:
         this.built |= {reference(one) for one in manifests}
@@ -109,7 +109,8 @@ class Reconciler:
     async def _remove(self, verdicts: Sequence[Verdict], this: _Pass) -> None:
         """What belongs to a VO goes when its object goes, never because something is wrong with it for a while."""
         every = {verdict.name for verdict in verdicts}
-        await self._applier.prune(this.built, every - {one.name for one in self.served}, this.present)
+        whole = {one.name for one in self.served} - set(this.failures)
+        await self._applier.prune(this.built, every - whole, this.present)
         await self._certificates.prune(every)
 
     async def _tell(self, verdicts: Sequence[Verdict], facts: Facts, this: _Pass) -> None:

@@ -43,7 +43,13 @@ def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, tuple[str,
     elif verdict.warnings:
         found |= _not_true(verdict.warnings)
         found[READY] = ("True", "Served", f"served from what is known: {verdict.warnings[0].message}")
-    if failure:
+    if failure and failure.passing:
+        found[READY] = (
+            "True",
+            failure.reason,
+            f"served as before, for the change could not be made: {failure.message}",
+        )
+    elif failure:
         found[READY] = ("False", failure.reason, failure.message)
     return found
 

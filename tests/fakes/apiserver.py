@@ -197,7 +197,7 @@ class ApiServer:
         selector = request.query.get("labelSelector", "")
         found = [one for other, one in self.objects.items() if other[:3] == key[:3] and _selected(one, selector)]
         if "PartialObjectMetadataList" in request.headers.get("Accept", ""):
-            found = [{"metadata": one["metadata"]} for one in found]
+            found = [{"metadata": one["metadata"]} for one in found] or None  # as the real one does
         kind = f"{KINDS[key[0]][key[2]]}List"
         version = {"resourceVersion": str(self._version)}
         return web.json_response({"kind": kind, "apiVersion": key[0], "metadata": version, "items": found})

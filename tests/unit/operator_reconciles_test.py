@@ -146,6 +146,18 @@ async def test_a_vo_that_the_api_server_refuses_parts_of_holds_up_nobody(here: W
     assert [one.name for one in here.reconciler.served] == ["atlas"]
 
 
+async def test_a_change_that_cannot_be_made_ends_nothing_and_says_what_to_do(here: World) -> None:
+    here.add_vo("cms")
+    await here.reconcile()
+    here.api.refuse["PATCH", "statefulsets", "xcache-cms"] = "spec: Forbidden: updates to statefulset spec for fields"
+    here.add_vo("cms", cache={"size": "40Gi"})
+    await here.reconcile()
+    assert here.condition("cms") == ("True", "CannotApply")
+    assert "set them back" in here.message("cms")
+    assert [one.name for one in here.reconciler.served] == ["cms"]
+    assert {"xcache-cms"} == here.api.names("StatefulSet")
+
+
 async def test_a_configuration_that_cannot_be_written_down_is_refused_with_what_to_change(here: World) -> None:
     lake = {"prefix": "/c ms", "origin": "https://o.example.org:1094", "audience": "a", "scopes": ["storage.read:/"]}
     here.add_vo("cms", lakes=[lake])
