@@ -117,6 +117,13 @@ async def test_a_new_sign_in_replaces_scopes_and_tokens_and_revokes_the_old(worl
     assert second.body["scope"] == f"{EMBARGOED} {OPEN}"
 
 
+async def test_after_a_new_sign_in_no_token_of_the_old_session_is_handed_out(world: World) -> None:
+    await world.sign_in()
+    first = await world.token()
+    await world.sign_in()
+    assert (await world.token()).body["access_token"] != first.body["access_token"]
+
+
 async def test_signing_out_revokes_and_forgets(world: World) -> None:
     refresh = await world.sign_in()
     await world.token()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from facility.broker.cache import Key, Token
 from facility.broker.sealing import Seal
 from facility.broker.store import SecretStore
 from tests.fakes.broker_world import OPEN, SECRETS, USERS, World, eventually, facility
@@ -75,8 +76,9 @@ async def test_a_process_that_ends_waits_for_the_refresh_under_way(tmp_path: Pat
         world.issuer.rotate, world.issuer.gate = True, asyncio.Event()
         asking = asyncio.create_task(world.token())
         await eventually(lambda: len(world.issuer.forms) == 1)
+        asking.cancel()  # even if nobody waits for the answer any more
+        await asyncio.gather(asking, return_exceptions=True)
         asyncio.get_running_loop().call_later(0.05, world.issuer.gate.set)
-    await asyncio.gather(asking, return_exceptions=True)
     assert stored(world) == next(iter(world.issuer.grants))
 
 
@@ -132,3 +134,19 @@ async def test_the_secret_holds_no_readable_byte_of_the_session(world: World) ->
     assert (owner["kind"], owner["uid"]) == ("FacilityUser", world.api.objects[f"{USERS}/cms-alice"]["metadata"]["uid"])
     assert "secret-bytes" not in str(secret)
     assert "sub-alice" not in str(secret)
+
+
+async def test_nothing_that_is_fetched_is_cut_short_by_the_end_of_the_process(tmp_path: Path) -> None:
+    gate, done = asyncio.Event(), asyncio.Event()
+
+    async def fetch() -> Token:
+        await gate.wait()
+        done.set()
+        return Token("token", OPEN, 0)
+
+    async with facility(tmp_path) as world:
+        caller = asyncio.create_task(world.broker.cache.get(Key("cms", "cms-alice", "audience", OPEN), fetch))
+        await asyncio.sleep(0)
+        caller.cancel()
+        asyncio.get_running_loop().call_later(0.05, gate.set)
+    assert done.is_set()

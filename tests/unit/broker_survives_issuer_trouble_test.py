@@ -117,6 +117,7 @@ async def test_a_dead_refresh_token_ends_the_session_and_drops_what_is_cached(
     assert (answer.status, answer.error) == (403, "interaction_required")
     assert "https://hub.test" in answer.description
     assert await world.state() == {"state": "dead", "reason": "SignInAgain"}
+    assert not world.broker.cache._entries
     found = await world.condition()
     assert (found["status"], found["reason"]) == ("False", "SignInAgain")
     asked = len(world.issuer.forms)
