@@ -8,7 +8,7 @@ import pytest
 
 from facility.dev.images.build import UnknownImageError, check
 from facility.dev.images.catalog import IMAGES, Image
-from facility.dev.images.inputs import digest, inputs, lay_out, reference
+from facility.dev.images.inputs import digest, files, inputs, lay_out, reference
 
 BASE = "sha256:0011"
 IMAGE = Image("cat", parts=("purr", "dev.tail"))
@@ -110,6 +110,14 @@ def test_a_context_is_laid_out_with_modes_that_no_umask_decides(
     lay_out(inputs(checkout, IMAGE), folder)
     modes = {name: (folder / name).stat().st_mode & 0o777 for name in ("Dockerfile", "shared", "shared/install")}
     assert modes == {"Dockerfile": 0o644, "shared": 0o755, "shared/install": 0o755}
+
+
+def test_a_snapshot_of_a_checkout_has_the_checkouts_tag(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("context")
+    lay_out(inputs(checkout, IMAGE), folder)
+    assert digest({str(path.relative_to(folder)): path for path in files(folder)}, BASE) == tag(checkout)
 
 
 def test_an_image_that_does_not_exist_is_refused_with_the_names_of_those_that_do() -> None:

@@ -10,7 +10,7 @@ from facility.dev.cluster import base, engine, registry
 from facility.dev.cluster.run import logged, output, step
 from facility.dev.images import machine
 from facility.dev.images.catalog import IMAGES
-from facility.dev.images.inputs import digest, inputs, lay_out, reference
+from facility.dev.images.inputs import digest, files, inputs, lay_out, reference
 
 ROOT = Path(__file__).resolve().parents[3]
 _SUITE = "forky"
@@ -27,33 +27,34 @@ def ensure(names: Iterable[str] | None = None) -> dict[str, str]:
         UnknownImageError: no such image.
         ClusterError: there is no engine, no base image, or a build failed; the text ends with the build's last lines.
     """
-    found = planned(names)
-    for name, ref in found.items():
-        if not registry.present(ref):
-            with step(f"image {ref}"):
-                build(name, ref)
-    return found
+    wanted = check(IMAGES if names is None else names)
+    base_ = _base()
+    return {name: _ensure(name, base_) for name in wanted}
 
 
 def planned(names: Iterable[str] | None = None) -> dict[str, str]:
     """What `ensure` would have in the engine; builds none, but needs the engine and the base image, as it does."""
     wanted = check(IMAGES if names is None else names)
-    engine.ensure()
-    return references(wanted, base_id(base.ensure(_SUITE)))
+    base_ = _base()
+    return {name: reference(name, digest(inputs(ROOT, IMAGES[name]), base_)) for name in wanted}
 
 
-def references(names: Iterable[str], base_: str) -> dict[str, str]:
-    """The references that images have as the checkout stands, on a base image of id `base_`."""
-    return {name: reference(name, digest(inputs(ROOT, IMAGES[name]), base_)) for name in names}
-
-
-def build(name: str, ref: str) -> None:
-    """Build one image from the checkout as it stands. Raises ClusterError with the end of the build's log."""
+def _ensure(name: str, base_: str) -> str:
+    """One image, of a snapshot of the checkout: what is edited meanwhile is in neither the image nor its tag."""
     with TemporaryDirectory(prefix="facility-image-") as folder:
         context = Path(folder)
         lay_out(inputs(ROOT, IMAGES[name]), context)
-        machine.lay_out(context / "machine")
-        logged(["docker", "build", "--network", "host", "--tag", ref, context])
+        ref = reference(name, digest({str(path.relative_to(context)): path for path in files(context)}, base_))
+        if not registry.present(ref):
+            machine.lay_out(context / "machine")
+            with step(f"image {ref}"):
+                logged(["docker", "build", "--network", "host", "--tag", ref, context])
+    return ref
+
+
+def _base() -> str:
+    engine.ensure()
+    return base_id(base.ensure(_SUITE))
 
 
 def base_id(image: str) -> str:
