@@ -13,13 +13,14 @@ from facility.tokens.wire import Request, Response, UnavailableError, read_objec
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the facility uses of it. `basic_authentication`: client_secret_basic, else client_secret_post."""
+    """What the facility uses of it. `basic`, `post`: whether it takes client_secret_basic and client_secret_post."""
 
     issuer: str
     token_endpoint: str
     jwks_uri: str
     revocation_endpoint: str | None = None
-    basic_authentication: bool = True
+    basic: bool = True
+    post: bool = False
 
 
 def fetch(issuer: str) -> Generator[Request, Response, Metadata]:
@@ -32,7 +33,10 @@ def fetch(issuer: str) -> Generator[Request, Response, Metadata]:
     token, keys = _url(document, "token_endpoint"), _url(document, "jwks_uri")
     if token is None or keys is None:
         raise UnavailableError(f"the metadata of {issuer} lacks token_endpoint or jwks_uri")
-    return Metadata(name, token, keys, _url(document, "revocation_endpoint"), _basic(document))
+    methods = document.get("token_endpoint_auth_methods_supported")
+    listed = methods if isinstance(methods, list) else ["client_secret_basic"]  # the default (Discovery, section 3)
+    basic, post = (method in listed for method in ("client_secret_basic", "client_secret_post"))
+    return Metadata(name, token, keys, _url(document, "revocation_endpoint"), basic or not post, post)
 
 
 def fetch_keys(metadata: Metadata) -> Generator[Request, Response, list[dict[str, Any]]]:
@@ -52,8 +56,3 @@ def _url(document: dict[str, Any], name: str) -> str | None:
     if not isinstance(url, str) or urlsplit(url).scheme != "https":
         raise UnavailableError(f"the issuer's metadata has a {name} that is no https URL")
     return url
-
-
-def _basic(document: dict[str, Any]) -> bool:
-    methods = document.get("token_endpoint_auth_methods_supported")
-    return not isinstance(methods, list) or "client_secret_basic" in methods or "client_secret_post" not in methods

@@ -93,11 +93,16 @@ def revoke(metadata: Metadata, client: Client, refresh_token: str) -> Flow[bool]
 
 
 def _post(url: str, metadata: Metadata, client: Client, form: Mapping[str, str]) -> Request:
-    if not metadata.basic_authentication:
-        secret = {"client_id": client.identifier, "client_secret": client.secret}
-        return Request("POST", url, form={**form, **secret})
-    pair = f"{quote_plus(client.identifier)}:{quote_plus(client.secret)}"
-    return Request("POST", url, form=form, authorization=f"Basic {b64encode(pair.encode()).decode()}")
+    """A request with the client's secret in it.
+
+    Servers differ on whether name and secret are escaped before they become Basic authentication (RFC 6749, 2.3.1,
+    says so; not every issuer undoes it). Where that makes a difference the form is used, if the issuer takes it.
+    """
+    name, secret = quote_plus(client.identifier), quote_plus(client.secret)
+    plain = (name, secret) == (client.identifier, client.secret)
+    if metadata.post and not (metadata.basic and plain):
+        return Request("POST", url, form={**form, "client_id": client.identifier, "client_secret": client.secret})
+    return Request("POST", url, form=form, authorization=f"Basic {b64encode(f'{name}:{secret}'.encode()).decode()}")
 
 
 def _read_grant(response: Response, dead: type[Exception]) -> Grant:

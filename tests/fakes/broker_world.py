@@ -75,6 +75,10 @@ class World:
         self._api_url = self._broker_url = ""
         self._http: aiohttp.ClientSession
 
+    def trust(self, bundle: Path) -> None:
+        """Has everybody trust a further authority."""
+        self._trust.load_verify_locations(bundle)
+
     @property
     def compute(self) -> str:
         """The audience for submitting."""

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_plus
 
 import jwt
 from aiohttp import web
@@ -132,7 +131,7 @@ class TokenIssuer:
             self._busy[used] -= 1
 
     def _answer(self, request: web.Request, form: dict[str, str]) -> web.Response:
-        client = self._client(request)
+        client = self._client(request, form)
         if client is None:
             return problem(401, "unauthorized", "Bad credentials")
         if form["grant_type"] == "client_credentials":
@@ -173,18 +172,19 @@ class TokenIssuer:
     async def _revoke(self, request: web.Request) -> web.Response:
         if self.down:
             _hang_up(request)
-        if self._client(request) is None:
+        form = {key: str(value) for key, value in (await request.post()).items()}
+        if self._client(request, form) is None:
             return problem(401, "unauthorized", "Bad credentials")
-        self.grants.pop(str((await request.post())["token"]), None)
+        self.grants.pop(form["token"], None)
         return web.Response()
 
-    def _client(self, request: web.Request) -> str | None:
+    def _client(self, request: web.Request, form: dict[str, str]) -> str | None:
+        """The client that proves itself, by form or by Basic authentication that is not unescaped."""
+        name, secret = form.get("client_id", ""), form.get("client_secret", "")
         scheme, _, pair = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Basic":
-            return None
-        name, _, secret = b64decode(pair).decode().partition(":")
-        known = self.clients.get(unquote_plus(name))
-        return unquote_plus(name) if known == unquote_plus(secret) else None
+        if scheme == "Basic":
+            name, _, secret = b64decode(pair).decode().partition(":")
+        return name if secret and self.clients.get(name) == secret else None
 
 
 def problem(status: int, error: str, description: str) -> web.Response:

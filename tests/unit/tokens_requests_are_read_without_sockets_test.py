@@ -22,7 +22,7 @@ from facility.tokens.scopes import parse_all
 from facility.tokens.wire import Request, Response, UnavailableError
 
 IAM = Metadata("https://iam.test/", "https://iam.test/token", "https://iam.test/jwk", "https://iam.test/revoke")
-POST_ONLY = Metadata(**{**IAM.__dict__, "basic_authentication": False})
+POST_ONLY = Metadata(**{**IAM.__dict__, "basic": False, "post": True})
 CLIENT = Client("a client", "se:cr+et/")
 SCOPES = parse_all("storage.read:/open storage.read:/mc")
 
@@ -67,11 +67,38 @@ def test_the_client_s_secret_is_encoded_before_it_becomes_basic_authentication()
     assert "client_secret" not in (asked[0].form or {})
 
 
-def test_an_issuer_that_takes_secrets_in_the_form_only_gets_them_there() -> None:
-    good = answer(200, access_token="at", token_type="Bearer")
-    asked, _ = drive(requests.client_credentials(POST_ONLY, CLIENT, "a", SCOPES), good)
-    assert asked[0].authorization is None
-    assert (asked[0].form or {})["client_secret"] == "se:cr+et/"
+@pytest.mark.parametrize(
+    ("basic", "post", "secret", "in_form"),
+    [
+        (True, True, "plain-secret_1", False),
+        (True, True, "se:cr+et/", True),
+        (True, False, "se:cr+et/", False),
+        (False, True, "plain-secret_1", True),
+    ],
+)
+def test_the_secret_goes_where_both_sides_read_it_the_same_way(
+    basic: bool, post: bool, secret: str, in_form: bool
+) -> None:
+    there = Metadata(IAM.issuer, IAM.token_endpoint, IAM.jwks_uri, None, basic, post)
+    flow = requests.client_credentials(there, Client("facility", secret), "a", SCOPES)
+    asked, _ = drive(flow, answer(200, access_token="at", token_type="Bearer"))
+    assert (asked[0].authorization is None) is in_form
+    assert ((asked[0].form or {}).get("client_secret") == secret) is in_form
+
+
+@pytest.mark.parametrize(
+    ("methods", "basic", "post"),
+    [
+        (None, True, False),
+        (["client_secret_basic", "client_secret_post", "none"], True, True),
+        (["client_secret_post"], False, True),
+        (["private_key_jwt"], True, False),
+    ],
+)
+def test_metadata_says_how_the_client_proves_itself(methods: list[str] | None, basic: bool, post: bool) -> None:
+    document = {"issuer": IAM.issuer, "token_endpoint": IAM.token_endpoint, "jwks_uri": IAM.jwks_uri}
+    found = drive(metadata.fetch(IAM.issuer), answer(200, **document, token_endpoint_auth_methods_supported=methods))[1]
+    assert (found.basic, found.post) == (basic, post)
 
 
 def test_the_rotated_refresh_token_comes_with_the_grant() -> None:
