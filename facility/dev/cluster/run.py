@@ -48,7 +48,7 @@ def logged(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
         ).returncode
     if code:
         raise ClusterError(f"`{shown(argv)}` failed ({code}); all it said is in {log}, which ends:\n{tail(log)}")
-    log.unlink()
+    log.unlink(missing_ok=True)
 
 
 def output(argv: Sequence[str | Path], *, data: str | None = None) -> str:

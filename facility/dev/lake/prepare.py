@@ -30,7 +30,8 @@ def prepare(config: Path, tls: Path, files: Path, run: Path, data: Path) -> None
     `config` is a YAML file with `audience` and `issuers` (VO name -> issuer).
     """
     told = yaml.safe_load(config.read_text())
-    shutil.copytree(files, data, dirs_exist_ok=True)
+    for vo in files.iterdir():  # not the volume's own root: it is not ours to change
+        shutil.copytree(vo, data / vo.name, dirs_exist_ok=True)
     (run / "admin").mkdir(exist_ok=True)
     for name in ("tls.crt", "tls.key"):
         _write(run / name, (tls / name).read_bytes())
