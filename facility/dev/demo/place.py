@@ -71,11 +71,13 @@ def install_outside(here: Cluster) -> None:
 
 def install(here: Cluster) -> None:
     """The facility itself: `helm upgrade --install` of the umbrella chart, until all of it is ready."""
-    here.chart("dependency", "build", str(CHARTS / "facility"), "--skip-refresh")
+    here.chart("dependency", "update", str(CHARTS / "facility"), "--skip-refresh")
     _helm(here, "facility", "facility", values.facility(images(), material().ca))
 
 
 def _helm(here: Cluster, chart: str, namespace: str, content: dict[str, Any]) -> None:
+    interrupted = f"owner=helm,name={chart},status in (pending-install,pending-upgrade,pending-rollback)"
+    here.do("delete", "secret", "-n", namespace, "-l", interrupted)  # else helm waits for a helm that is gone
     file = cache_directory() / "demo" / f"{chart}-values.json"
     file.write_text(json.dumps(content, indent=1))
     command = ["upgrade", "--install", chart, str(CHARTS / chart), "--namespace", namespace, "--values", str(file)]
