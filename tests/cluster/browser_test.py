@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from facility.dev.cluster import apt
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage
 
@@ -28,6 +29,7 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def home(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home directory whose certificate store trusts the facility's bundle's private CAs, as a site's machines do."""
+    apt.ensure(["chromium", "libnss3-tools"])
     made = tmp_path_factory.mktemp("home")
     store = made / ".pki" / "nssdb"
     store.mkdir(parents=True)

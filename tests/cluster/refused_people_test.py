@@ -116,7 +116,7 @@ def tried(what):
         return f"{type(error).__name__}: {error}"
 def acted(action):
     return dict(schedd.act(action, f"ClusterId == {CLUSTER}"))
-sub = {"executable": "/bin/true", "transfer_executable": "false", "hold": "true", "request_memory": "10MB"}
+sub = {"executable": "/bin/true", "transfer_executable": "false", "request_memory": "10MB"}
 spoof = {**sub, "My.Owner": '"cms_alice"', "My.User": '"cms_alice@pool"'}
 group = {**sub, "accounting_group": "group_atlas", "accounting_group_user": "atlas_bob",
          "My.AccountingGroup": '"group_atlas.atlas_bob"', "My.VO": '"atlas"'}
@@ -140,7 +140,7 @@ print("RESULT", json.dumps({
 ALICE = r"""
 import htcondor2, json
 schedd = htcondor2.Schedd()
-job = {"executable": "/bin/true", "transfer_executable": "false", "hold": "true", "request_memory": "10MB",
+job = {"executable": "/bin/true", "transfer_executable": "false", "request_memory": "10MB",
        "arguments": "kept"}
 print("RESULT", json.dumps({"cluster": schedd.submit(htcondor2.Submit(job), spool=True).cluster()}))
 """

@@ -265,6 +265,13 @@ async def at_hub(hub: str, bundle: str, vo: str, account: str, password: str) ->
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=10)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         yield Person(hub.rstrip("/"), vo, account, password, http)
+    await _transports_closed()
+
+
+async def _transports_closed() -> None:
+    """Let the loop turn as often as a TLS transport needs to end: aiohttp does not wait for it."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def _short(url: str) -> str:
