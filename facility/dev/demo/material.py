@@ -43,9 +43,11 @@ def ensure(directory: Path, now: Callable[[], datetime] = lambda: datetime.now(U
     if file.exists():
         return Material(**json.loads(file.read_text()))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = make(now())
-    with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+    made, partial = make(now()), directory / ".material.json.new"
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
         json.dump(asdict(made), out)
+    partial.rename(file)  # whole or not at all: the demo may be interrupted anywhere
     return made
 
 

@@ -1,0 +1,74 @@
+"""The scan of the cluster tests finds the tokens of the VOs' issuers, and takes nothing else for one."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from facility.dev.demo import world
+from facility.dev.issuer import mint
+from tests.cluster.scan import Found, decoded, tokens
+
+
+def segment(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def unsigned(**claims: Any) -> str:
+    """A refresh token as INDIGO IAM makes them: `alg` none and an empty signature."""
+    return f"{segment({'alg': 'none'})}.{segment(claims)}."
+
+
+def of_pod() -> str:
+    """A ServiceAccount token: Kubernetes' own, with its own issuer."""
+    head = {"alg": "RS256", "kid": "cluster"}
+    return f"{segment(head)}.{segment({'iss': 'https://kubernetes.default.svc.cluster.local'})}.c2lnbmF0dXJl"
+
+
+@pytest.fixture(scope="module")
+def access() -> str:
+    return mint.token(mint.signing_key(), "k1", world.CMS.issuer, sub="alice", audience=world.ORIGIN)
+
+
+def wrapped(text: str, times: int) -> str:
+    for _ in range(times):
+        text = base64.b64encode(text.encode()).decode()
+    return text
+
+
+def test_a_token_is_found_in_the_middle_of_a_line(access: str) -> None:
+    assert [one.kind for one in tokens("log", f'GET /x "Authorization: Bearer {access}" 200')] == ["token"]
+
+
+def test_a_token_is_found_in_base64_as_secrets_hold_it(access: str) -> None:
+    text = json.dumps({"data": {"lake": wrapped(f"before {access}\nafter", 1)}})
+    assert {one.kind for one in tokens("objects", text)} == {"token"}
+
+
+def test_what_is_found_is_told_without_its_bytes(access: str) -> None:
+    (found,) = tokens("log", access)
+    assert found.where == "log"
+    assert "sub alice" in found.claims
+    assert not [part for part in access.split(".") if part in str(found)]
+
+
+def test_an_unsigned_token_is_a_refresh_token_whoever_made_it() -> None:
+    (found,) = tokens("database", f"x'{unsigned(jti='r-1')}'")
+    assert found == Found("database", "refresh token", "jti r-1 aud None sub None")
+
+
+def test_tokens_of_pods_are_kubernetes_own_business() -> None:
+    assert not list(tokens("environments", f"TOKEN={of_pod()} {wrapped(of_pod(), 1)}"))
+
+
+@pytest.mark.parametrize("text", ["", "eyJ", "eyJhbGciOiJSUzI1NiJ9", "eyJub3QganNvbg.eyJub3QganNvbg.x", "A" * 4096])
+def test_what_only_looks_like_a_token_is_none(text: str) -> None:
+    assert not list(tokens("log", text))
+
+
+def test_a_part_that_is_no_object_has_no_claims() -> None:
+    assert decoded(base64.urlsafe_b64encode(b"[1, 2]").decode()) == {}
+    assert decoded("A") == {}
