@@ -1,8 +1,8 @@
 """A person at the hub, as far as a script can be one: signs in through the issuer's own form, spawns, runs cells.
 
 Only what a browser would send is sent: cookies, forms, the anti-forgery token of the page in hand. All TLS is
-verified against the facility's bundle; the names of the demo's services lead to this machine's loopback address,
-where kind forwards their ports.
+verified against the facility's bundle; the names of the demo's services lead to the one address where their node
+ports are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -24,10 +25,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 
-class Loopback(AbstractResolver):
-    """Resolves every name to the loopback address: the ports are kind's."""
+class OneAddress(AbstractResolver):
+    """Resolves every name to one address, where the cluster's node ports are: for kind this machine's loopback."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str) -> None:
         self._address = address
 
     async def resolve(
@@ -83,8 +84,8 @@ def forms(page: str) -> list[Form]:
 
 def words(page: str) -> str:
     """The text of a page, for error messages."""
-    text = re.sub(r"(?s)<(script|style|head).*?</\1>", " ", page)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()[:600]
+    text = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", page)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", text))).strip()[:600]
 
 
 @dataclass
@@ -207,7 +208,8 @@ class Person:
 
     def _xsrf(self, path: str) -> dict[str, str]:
         """The anti-forgery token of the page with the most specific path (JupyterHub keeps one per server)."""
-        found = [c for c in self.http.cookie_jar if c.key == "_xsrf" and path.startswith(c["path"] or "/")]
+        ours = [c for c in self.http.cookie_jar if c.key == "_xsrf" and c["domain"] == urlsplit(self.hub).hostname]
+        found = [c for c in ours if path.startswith(c["path"] or "/")]
         best = max(found, key=lambda c: len(c["path"] or "/"), default=None)
         return {"X-XSRFToken": best.value} if best else {}
 
@@ -234,34 +236,62 @@ class Kernel:
             return await self._result(me)
 
     async def _result(self, me: str) -> str:
-        printed: list[str] = []
-        waiting = {"execute_reply", "idle"}
-        failure = ""
+        cell = _Cell(me)
         async for raw in self.channel:
-            message: dict[str, Any] = json.loads(raw.data) if raw.type is aiohttp.WSMsgType.TEXT else {}
-            if message.get("parent_header", {}).get("msg_id") != me:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "stream":
-                printed.append(content["text"])
-            elif kind == "error":
-                failure = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
-            elif kind == "execute_reply":
-                waiting.discard(kind)
-            elif kind == "status" and content["execution_state"] == "idle":
-                waiting.discard("idle")
-            if not waiting:
+            if raw.type is aiohttp.WSMsgType.TEXT:
+                cell.take(json.loads(raw.data))
+            if cell.over:
                 break
-        if failure or waiting:
-            raise CellError(f"{''.join(printed)}\n{failure or 'the connection ended'}"[-6000:])
-        return "".join(printed)
+        if cell.failure or not cell.over:
+            raise CellError(f"{''.join(cell.printed)}\n{cell.failure or 'the connection ended'}"[-6000:])
+        return "".join(cell.printed)
+
+
+@dataclass
+class _Cell:
+    """What one request has come to. It is over when its reply and its last word (`idle`) are there, in either order."""
+
+    request: str
+    printed: list[str] = field(default_factory=list)
+    failure: str = ""
+    replied: bool = False
+    idle: bool = False
+
+    @property
+    def over(self) -> bool:
+        return self.replied and self.idle
+
+    def take(self, message: dict[str, Any]) -> None:
+        """One message of the kernel, or of the server that looks after it."""
+        kind, content = message["msg_type"], message["content"]
+        if kind == "status" and content["execution_state"] in ("restarting", "dead"):
+            self.failure, self.replied, self.idle = "the kernel has died", True, True
+        elif message["parent_header"].get("msg_id") == self.request:
+            self._answer(kind, content)
+
+    def _answer(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "stream":
+            self.printed.append(content["text"])
+        elif kind == "error":
+            self.failure = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
+        elif kind == "status":
+            self.idle = self.idle or content["execution_state"] == "idle"
+        elif kind == "execute_reply":
+            self.replied = True
+            if content["status"] == "aborted":
+                self.failure = "the cell was not run: one before it had failed"
 
 
 @asynccontextmanager
-async def at_hub(hub: str, bundle: str, vo: str, account: str, password: str) -> AsyncIterator[Person]:
-    """A person with a fresh cookie jar. `bundle`: PEM text of the CAs to trust; `hub`: its URL without slash."""
+async def at_hub(
+    hub: str, bundle: str, vo: str, account: str, password: str, address: str = "127.0.0.1"
+) -> AsyncIterator[Person]:
+    """A person with a fresh cookie jar. `bundle`: PEM text of the CAs to trust; `hub`: its URL without slash.
+
+    `address`: where the ports of hub and issuers are, whatever their names.
+    """
     trust = ssl.create_default_context(cadata=bundle)
-    connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=trust)
+    connector = aiohttp.TCPConnector(resolver=OneAddress(address), ssl=trust)
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=10)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         yield Person(hub.rstrip("/"), vo, account, password, http)
