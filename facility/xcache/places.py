@@ -5,6 +5,8 @@ No model is imported here, so that the entry point needs the standard library on
 
 from __future__ import annotations
 
+from pathlib import Path
+
 #: ConfigMap with `xrootd.cfg` and `scitokens.cfg`, mounted as a directory so that changes arrive
 CONFIG = "/etc/facility/xcache"
 #: Secret with `tls.crt` and `tls.key`
@@ -24,9 +26,15 @@ TOKEN = "/run/token/lake"  # noqa: S105 - a path
 
 XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
+#: copies, because xrootd takes no key that others may read
 TLS_CERTIFICATE = f"{RUN}/tls.crt"
 TLS_KEY = f"{RUN}/tls.key"
 #: with it XrdHttp refuses plain http, and with it bearer tokens in clear
 HTTP_SECRET = f"{RUN}/http.secret"
 #: environment variable: how many bytes of the volume the cache may fill
 SIZE = "XCACHE_SIZE"
+
+
+def below(root: Path, path: str) -> Path:
+    """A path of the pod, where `root` stands for the pod's `/`."""
+    return root / path.lstrip("/")

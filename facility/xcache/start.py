@@ -1,8 +1,8 @@
 """`python3 -m facility.xcache.start`: the entry point of a cache's container.
 
-XRootD refuses a TLS key that anybody else may read, and a mounted Secret cannot be made so; it wants a secret of its
-own against plain http; and how much of the volume it may fill depends on the volume. Then this process becomes
-xrootd, which logs to stderr.
+The TLS pair has to be copied for XRootD (facility.xcache.tls, which also renews it later); it wants a secret of its own
+against plain http; and how much of the volume it may fill depends on the volume. Then this process becomes xrootd,
+which logs to stderr.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from facility.xcache import places
+from facility.xcache import places, tls
+from facility.xcache.places import below
 
 _MEBI = 1 << 20
 
@@ -39,16 +40,11 @@ def prepare(root: Path, last_line: str) -> None:
     """Makes all that xrootd needs below `root`, again after each restart of the container."""
     os.umask(0o077)
     for directory in (places.RUN, places.DATA, places.KEYS):
-        _at(root, directory).mkdir(parents=True, exist_ok=True)
-    for name, target in (("tls.crt", places.TLS_CERTIFICATE), ("tls.key", places.TLS_KEY)):
-        _write(_at(root, target), (_at(root, places.TLS) / name).read_bytes(), 0o400)
-    _write(_at(root, places.HTTP_SECRET), os.urandom(32).hex().encode(), 0o600)
-    rendered = (_at(root, places.CONFIG) / places.XROOTD_CONFIG).read_bytes()
-    _write(_at(root, places.RUN) / places.XROOTD_CONFIG, rendered + last_line.encode(), 0o600)
-
-
-def _at(root: Path, path: str) -> Path:
-    return root / path.lstrip("/")
+        below(root, directory).mkdir(parents=True, exist_ok=True)
+    tls.install(root)
+    _write(below(root, places.HTTP_SECRET), os.urandom(32).hex().encode(), 0o600)
+    rendered = (below(root, places.CONFIG) / places.XROOTD_CONFIG).read_bytes()
+    _write(below(root, places.RUN) / places.XROOTD_CONFIG, rendered + last_line.encode(), 0o600)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -75,8 +75,8 @@ def test_only_the_agent_beside_a_cache_can_prove_who_the_pod_is(cache: list[Mani
 
 
 def test_the_agent_starts_before_the_cache_and_stays(cache: list[Manifest]) -> None:
-    (agent,) = pod(cache)["initContainers"]
-    assert agent["restartPolicy"] == "Always"
+    agent = pod(cache)["initContainers"][0]
+    assert (agent["name"], agent["restartPolicy"]) == ("agent", "Always")
     assert {"name": "AGENT_BROKER_URL", "value": "https://broker.facility.svc:8443"} in agent["env"]
 
 
@@ -85,6 +85,21 @@ def test_the_cache_reads_its_own_token_and_cannot_write_it(cache: list[Manifest]
     assert {"name": "BEARER_TOKEN_FILE", "value": "/run/token/lake"} in container["env"]
     (token,) = (one for one in container["volumeMounts"] if one["name"] == "token")
     assert token == {"name": "token", "mountPath": "/run/token", "readOnly": True}
+
+
+def test_a_renewed_certificate_reaches_a_cache_without_a_restart(cache: list[Manifest]) -> None:
+    renewal = pod(cache)["initContainers"][1]
+    assert (renewal["args"][-1], renewal["restartPolicy"]) == ("facility.xcache.tls", "Always")
+    mounts = {one["name"]: one.get("readOnly", False) for one in renewal["volumeMounts"]}
+    assert mounts == {"tls": True, "run": False}
+
+
+def test_no_volume_is_mounted_in_a_way_that_keeps_changes_away() -> None:
+    built = everything.of_vo(ValidatedVO(CMS, (ALICE,)), SITE)
+    specs = [one["spec"]["template"]["spec"] for one in built if one["kind"] == "StatefulSet"]
+    mounts = [mount for spec in specs for one in containers(spec) for mount in one["volumeMounts"]]
+    assert mounts
+    assert [one for one in mounts if "subPath" in one] == []
 
 
 def test_the_volume_has_the_size_and_class_that_the_vo_says() -> None:

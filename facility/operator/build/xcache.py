@@ -135,7 +135,7 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_agent(site)],
+        "initContainers": [_agent(site), _renewal(site)],
         "containers": [_cache(vo, site)],
         "volumes": _volumes(name),
     }
@@ -163,6 +163,23 @@ def _agent(site: Site) -> dict[str, Any]:
             {"name": "token", "mountPath": _TOKENS},
             {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
             {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
+        ],
+    }
+
+
+def _renewal(site: Site) -> dict[str, Any]:
+    """The native sidecar that hands renewed certificates to the cache while it runs."""
+    return {
+        "name": "tls",
+        "image": site.images.xcache,
+        "imagePullPolicy": site.images.pull_policy,
+        "restartPolicy": "Always",
+        "args": ["python3", "-m", "facility.xcache.tls"],
+        "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": restricted(),
+        "volumeMounts": [
+            {"name": "tls", "mountPath": places.TLS, "readOnly": True},
+            {"name": "run", "mountPath": places.RUN},
         ],
     }
 
