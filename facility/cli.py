@@ -1,8 +1,13 @@
-"""`facility`: what a person asks in a notebook's terminal. Both commands speak of this pod's own person only."""
+"""`facility`: what a person asks in a notebook's terminal, and what an administrator asks of the operator's image.
+
+`status` and `token` speak of this pod's own person only, and use the standard library only. `render` is the
+operator's: it is there where the operator is.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,11 +18,15 @@ from typing import Any
 from facility.agent import files, oidc_token
 
 NOT_WELL = 1
+NOT_HERE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when all is well; 1 with a reason on stderr or in the status; 2 for options that make no sense."""
-    given = _parser().parse_args(arguments)
+    """0 when all is well; 1 with a reason on stderr or in the status; 2 for what makes no sense or is not here."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["render"]:
+        return render(words[1:])
+    given = _parser().parse_args(words)
     place = Path(os.environ.get("AGENT_DIRECTORY", "/run/token"))
     if given.command == "token":
         return oidc_token.token(given, place)
@@ -30,7 +39,20 @@ def _parser() -> argparse.ArgumentParser:
     option = oidc_token.parser("facility token")
     commands.add_parser("token", parents=[option], add_help=False, help=option.description)
     commands.add_parser("status", help="who you are, and which tokens are good until when")
+    commands.add_parser("render", add_help=False, help="print what the operator would write for VOs (-f vo.yaml)")
     return made
+
+
+def render(arguments: Sequence[str]) -> int:
+    """Prints manifests, by the operator's own code; 2 where this image has no operator in it."""
+    try:
+        # by name: what imports this module must not need the operator and all that it needs
+        operator = importlib.import_module("facility.operator.render")
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not here: use the operator's image, or install facility[operator]", file=sys.stderr)
+        return NOT_HERE
+    operator.main(arguments)
+    return 0
 
 
 def status(directory: Path, now: datetime) -> int:

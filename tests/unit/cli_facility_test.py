@@ -1,17 +1,21 @@
-"""`facility status` tells a person who they are and what is good; `facility token` prints a token."""
+"""`facility status` tells a person who they are and what is good, `token` prints a token, `render` prints manifests."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from facility import cli
 from facility.agent import files
 from facility.agent.socket import listening
 from facility.agent.state import Kept, Problem, document
 from facility.exchange import Wanted
+from tests.fakes.operator_world import SITE, vo
 
 NOW = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 LAKE = Wanted("lake", "https://origin.test:1094", "storage.read:/open")
@@ -73,3 +77,23 @@ def test_token_prints_what_the_agent_gives_for_audience_scope_and_time(
         assert cli.main(["token", "--audience", "rucio", "--scope", "openid", "--time", "30"]) == 0
     assert capsys.readouterr().out == "a.b.c\n"
     assert asked == [{"audience": "rucio", "scope": "openid", "time": 30}]
+
+
+def test_render_prints_what_the_operator_would_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "vo.yaml").write_text(yaml.safe_dump(vo("cms")))
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(by_alias=True)))
+    assert cli.main(["render", "-f", str(tmp_path / "vo.yaml"), "--site", str(tmp_path / "site.yaml")]) == 0
+    assert "xcache-cms" in capsys.readouterr().out
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Python code in an image without the operator and without its libraries."""
+    hide = "import sys; sys.modules.update(dict.fromkeys(('facility.operator', 'pydantic', 'yaml'))); "
+    return subprocess.run([sys.executable, "-c", hide + code], capture_output=True, text=True, check=False)
+
+
+def test_without_the_operator_render_says_where_it_is_and_all_else_works() -> None:
+    refused = run("from facility import cli; sys.exit(cli.main(['render', '-f', 'vo.yaml']))")
+    assert refused.returncode == 2
+    assert "use the operator's image" in refused.stderr
+    assert run("from facility import cli; cli.main(['--help'])").returncode == 0

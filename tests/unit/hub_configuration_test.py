@@ -14,14 +14,13 @@ from tornado import web
 from traitlets.config import Config
 
 from facility import names
-from facility.hub import health
 from facility.hub.authenticator import VOAuthenticator
 from facility.hub.broker_client import Session
 from facility.hub.cluster import ClientCredentials
 from facility.hub.config import USERNAME, configure
 from facility.hub.http import Answer
-from tests.fakes.hub_neighbours import Broker, Reply, Request
-from tests.fakes.hub_servers import Server, Tls
+from tests.fakes.hub_neighbours import Broker, Reply
+from tests.fakes.hub_servers import Tls
 
 SITE = """
 publicUrl: https://hub.example:31440
@@ -142,22 +141,3 @@ def test_no_token_is_in_what_is_printed() -> None:
     session = Session("cms-alice", "cms", "sub", "alice", (), "a-refresh-token")
     for one in (session, ClientCredentials("id", "a-secret"), Answer(200, {"access_token": "a-token"})):
         assert "a-" not in repr(one)
-
-
-class Hub(Server):
-    status = 200
-
-    def answer(self, request: Request) -> Reply:
-        return Reply(self.status)
-
-
-def test_the_helm_test_tells_a_well_hub_from_an_ill_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tls = Tls.make(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tls.bundle))
-    with Hub(tls) as hub:
-        assert health.problem(f"{hub.url}/hub/health") is None
-        hub.status = 503
-        assert "answered 503" in str(health.problem(f"{hub.url}/hub/health"))
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "tls.crt"))
-        assert "does not answer" in str(health.problem(f"{hub.url}/hub/health"))
-    assert "no https URL" in str(health.problem("http://hub.example/hub/health"))

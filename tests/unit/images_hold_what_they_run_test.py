@@ -18,12 +18,25 @@ from facility.dev.images.lock import commands
 ROOT = Path(__file__).parents[2]
 #: what is run in each image, as `python -m`, by the hub's class names or by fsspec's entry points
 PROGRAMS = {
-    "facility": ("facility.agent.main", "facility.broker.app", "facility.cli", "facility.operator.main"),
-    "hub": ("facility.hub.config", "facility.hub.authenticator"),
-    "notebook": ("facility.agent.main", "facility.agent.oidc_token", "facility.condor.start", "facility.lake"),
-    "condor": ("facility.condor.start", "facility.condor.credmon"),
-    "xcache": ("facility.xcache.start",),
-    "demo": ("facility.dev.issuer", "facility.dev.lake"),
+    "facility": (
+        "facility.agent.main",
+        "facility.broker.app",
+        "facility.checks",
+        "facility.cli",
+        "facility.operator.main",
+        "facility.operator.render",
+    ),
+    "hub": ("facility.checks.https", "facility.hub.config", "facility.hub.authenticator"),
+    "notebook": (
+        "facility.agent.main",
+        "facility.agent.oidc_token",
+        "facility.cli",
+        "facility.condor.start",
+        "facility.lake",
+    ),
+    "condor": ("facility.checks.pool", "facility.condor.start", "facility.condor.credmon"),
+    "xcache": ("facility.xcache.start", "facility.xcache.tls"),
+    "demo": ("facility.checks.https", "facility.dev.issuer", "facility.dev.lake"),
 }
 _PIN = re.compile(r"^([a-z0-9-]+)==(\S+) \\$", re.MULTILINE)
 

@@ -26,11 +26,11 @@ class Image:
 IMAGES: dict[str, Image] = {
     image.name: image
     for image in (
-        Image("facility", ("operator", "broker"), ("agent", "broker", "cli", "condor", "operator", "xcache")),
-        Image("hub", ("hub",), ("condor", "hub", "xcache")),
-        Image("notebook", ("lake",), ("agent", "condor", "lake")),
-        Image("condor", (), ("condor",)),
+        Image("facility", ("operator", "broker"), ("agent", "broker", "checks", "cli", "condor", "operator", "xcache")),
+        Image("hub", ("hub",), ("checks", "condor", "hub", "xcache")),
+        Image("notebook", ("lake",), ("agent", "cli", "condor", "lake")),
+        Image("condor", (), ("checks", "condor")),
         Image("xcache", (), ("xcache",)),
-        Image("demo", ("demo",), ("dev.__init__", "dev.issuer", "dev.lake")),
+        Image("demo", ("demo",), ("checks", "dev.__init__", "dev.issuer", "dev.lake")),
     )
 }
