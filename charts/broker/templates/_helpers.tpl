@@ -23,3 +23,23 @@ podSelector:
   matchLabels:
     app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
+
+{{/* Labels of the objects of `helm test`, and those that select its pod. */}}
+{{- define "broker.testLabels" -}}
+{{ include "broker.testSelector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+{{- define "broker.testSelector" -}}
+app.kubernetes.io/name: broker
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: broker-test
+{{- end }}
+
+{{/* The objects of `helm test` live no longer than the test. */}}
+{{- define "broker.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -43,3 +43,23 @@ securityContext:
   capabilities:
     drop: [ALL]
 {{- end }}
+
+{{/* Labels of the objects of `helm test`, and those that select its pod. */}}
+{{- define "condor.testLabels" -}}
+{{ include "condor.testSelector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+{{- define "condor.testSelector" -}}
+app.kubernetes.io/name: condor
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: condor-test
+{{- end }}
+
+{{/* The objects of `helm test` live no longer than the test. */}}
+{{- define "condor.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -67,3 +67,26 @@ readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end }}
+
+{{/* The objects of `helm test` live no longer than the test. */}}
+{{- define "demo.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{/* What both containers of `helm test` have alike. */}}
+{{- define "demo.testContainer" -}}
+image: {{ .Values.images.demo | quote }}
+imagePullPolicy: {{ .Values.images.pullPolicy }}
+env:
+  - name: SSL_CERT_FILE
+    value: /etc/facility/trust/ca.crt
+resources:
+  {{- toYaml .Values.test.resources | nindent 2 }}
+securityContext:
+  {{- include "demo.containerSecurity" . | nindent 2 }}
+volumeMounts:
+  - name: trust
+    mountPath: /etc/facility/trust
+    readOnly: true
+{{- end }}

@@ -26,3 +26,23 @@ app.kubernetes.io/component: operator
 {{- fail (printf "install this release into the namespace %s (helm --namespace), or set global.namespaces.facility to %s" .Values.global.namespaces.facility .Release.Namespace) -}}
 {{- end -}}
 {{- end }}
+
+{{/* Labels of the objects of `helm test`, and those that select its pod. */}}
+{{- define "operator.testLabels" -}}
+{{ include "operator.testSelector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+{{- define "operator.testSelector" -}}
+app.kubernetes.io/name: operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator-test
+{{- end }}
+
+{{/* The objects of `helm test` live no longer than the test. */}}
+{{- define "operator.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
