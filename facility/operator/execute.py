@@ -74,7 +74,7 @@ class Demand:
         people = {user.owner: (one, user) for one in queued.values() for user in one.users}
         for owner in wanted(queues, self._counted(pods), limits):
             if owner in people:
-                await self._create(*people[owner])
+                await self._try(*people[owner])
 
     async def _read(self, queued: dict[str, ValidatedVO]) -> list[OwnerJobs]:
         """What the queues have answered by now; a slow one answers in a later round."""
@@ -125,6 +125,14 @@ class Demand:
             if _phase(pod, "Succeeded", "Failed") and self._now() - _ended(pod) >= _KEPT:
                 await self._cluster.delete(Reference(POD, self._site.namespaces.batch, pod["metadata"]["name"]))
 
+    async def _try(self, served: ValidatedVO, user: FacilityUser) -> None:
+        """A pod that is refused, for one VO's image or quota say, is nobody else's trouble."""
+        try:
+            await self._create(served, user)
+            self._said(f"execute pod for {user.owner}", "")
+        except ClusterError as error:
+            self._said(f"execute pod for {user.owner}", str(error))
+
     async def _create(self, served: ValidatedVO, user: FacilityUser) -> None:
         """The Secret, then the pod that mounts it, then the pod as the Secret's owner: they go together."""
         tail = "".join(secrets.choice(_LETTERS) for _ in range(5))
@@ -139,6 +147,8 @@ class Demand:
             owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": made["metadata"]["uid"]}
             await self._cluster.merge(ref, {"metadata": {"ownerReferences": [owner]}})
         except ClusterError:
+            # both: a pod without its Secret would wait for it for ever, and count as its owner's
+            await self._cluster.delete(Reference(POD, namespace, name))
             await self._cluster.delete(ref)
             raise
         _LOG.info("execute pod %s for %s", name, user.owner)

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 from uuid import uuid4
 
@@ -42,7 +43,10 @@ _ELSEWHERE = {
 
 
 class ApiServer:
-    """The objects, and the server that shows them. `refuse`: (verb, plural, name) to a message, for what must fail."""
+    """The objects, and the server that shows them.
+
+    `refuse`: (verb, plural, pattern of names) to a message, for what must fail; POST with "" is every name.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[Key, Object] = {}
@@ -176,8 +180,10 @@ class ApiServer:
     def _note(self, request: web.Request, key: Key) -> None:
         self.requests.append((request.method, "/".join(part for part in key[1:] if part)))
         self._news.set()
-        if message := self.refuse.get((request.method, key[2], key[3] if request.method != "POST" else "")):
-            raise _failure(web.HTTPUnprocessableEntity, "Invalid", message)
+        for (verb, plural, name), message in self.refuse.items():
+            pattern = name or ("*" if verb == "POST" else "")
+            if (verb, plural) == (request.method, key[2]) and fnmatchcase(key[3], pattern):
+                raise _failure(web.HTTPUnprocessableEntity, "Invalid", message)
 
     def _found(self, key: Key) -> Object:
         if key not in self.objects:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import jwt
 import pytest
 
 from facility.condor.jobs import OwnerJobs, QueueError
-from facility.operator.cluster import Cluster, ClusterError
+from facility.operator.cluster import Cluster
 from facility.operator.execute import Demand
 from facility.operator.secrets import manifest
 from facility.operator.validate import ValidatedVO
@@ -159,11 +160,30 @@ async def test_a_pod_that_failed_is_not_followed_by_another_at_once(here: Here) 
     assert second != first
 
 
-async def test_a_pod_that_is_refused_leaves_no_secret_behind(here: Here) -> None:
+async def test_a_pod_that_is_refused_leaves_no_secret_behind_and_is_told_of(
+    here: Here, caplog: pytest.LogCaptureFixture
+) -> None:
     here.queues["cms"].jobs = idle()
     here.api.refuse["POST", "pods", ""] = "exceeded quota: batch"
-    with pytest.raises(ClusterError, match="exceeded quota"):
-        await here.once(served())
+    with caplog.at_level(logging.WARNING):
+        assert await here.once(served()) == set()
+    assert here.api.names("Secret", BATCH) == {"pool-key"}
+    assert "execute pod for cms_alice" in caplog.text
+    assert "exceeded quota: batch" in caplog.text
+
+
+async def test_a_refused_pod_keeps_nobody_else_from_theirs(here: Here) -> None:
+    here.queues["cms"].jobs = idle("cms_alice", since=1.0) + idle("cms_carol", since=2.0)
+    people = served("cms", ("alice", "carol"))
+    here.api.refuse["POST", "pods", "ep-cms-alice-*"] = "admission webhook denied the request"
+    (made,) = await here.once(people)
+    assert made.startswith("ep-cms-carol-")
+
+
+async def test_a_pod_that_cannot_own_its_secret_goes_with_it(here: Here) -> None:
+    here.queues["cms"].jobs = idle()
+    here.api.refuse["PATCH", "secrets", "*"] = "etcdserver: request timed out"
+    assert await here.once(served()) == set()
     assert here.api.names("Secret", BATCH) == {"pool-key"}
 
 
