@@ -54,7 +54,7 @@ class _Handler(StreamRequestHandler):
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         if not isinstance(request, dict):
             return {"error": "invalid_request", "error_description": "one JSON object a line is expected"}

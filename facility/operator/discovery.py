@@ -80,7 +80,7 @@ async def _ask(session: aiohttp.ClientSession, url: str) -> Issuer:
         return Issuer(error=f"no answer within {session.timeout.total:g} s")
     except aiohttp.ClientConnectorCertificateError as error:
         return Issuer(error=f"its TLS certificate is not accepted ({error.certificate_error})")
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # the last for names that no resolver takes
         return Issuer(error=f"{type(error).__name__}: {error}")
 
 
@@ -94,7 +94,7 @@ async def _document(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
             body += more
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for documents that are nothing but brackets
         raise _UnfitError(f"{url} did not answer with JSON") from None
     if not isinstance(document, dict):
         raise _UnfitError(f"{url} did not answer with a JSON object")

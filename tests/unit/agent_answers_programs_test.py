@@ -102,7 +102,9 @@ def test_a_refusal_of_the_broker_is_handed_on(agent: Agent) -> None:
     assert agent.ask(audience="x") == {"error": "invalid_target", "error_description": "allowed: https://lake.test"}
 
 
-@pytest.mark.parametrize("line", [b"hello\n", b"[]\n", b'{"audience": 3}\n', b'{"time": "soon"}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line", [b"hello\n", b"[]\n", b'{"audience": 3}\n', b'{"time": "soon"}\n', b"\xff\n", b"[" * 60_000 + b"\n"]
+)
 def test_what_makes_no_sense_is_said_so(agent: Agent, line: bytes) -> None:
     import socket
 

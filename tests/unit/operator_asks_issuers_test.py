@@ -88,6 +88,11 @@ async def test_nothing_listening_is_told_as_such(discovery: Discovery, unused_tc
     assert "Connect" in (await discovery.look({url}))[url].error
 
 
+@pytest.mark.parametrize("url", ["https://a..b/", f"https://{'a' * 70}.org/", "https://a.org:99999/", "https://[::1"])
+async def test_a_url_that_leads_nowhere_is_told_as_such(url: str, discovery: Discovery) -> None:
+    assert (await discovery.look({url}))[url].error
+
+
 async def test_a_slow_issuer_is_given_up_and_holds_up_no_other(
     issuers: Issuers, authority: Authority, clock: Clock
 ) -> None:
@@ -115,6 +120,7 @@ async def test_a_slow_issuer_is_given_up_and_holds_up_no_other(
     [
         ("<html>", "did not answer with JSON"),
         ("[]", "did not answer with a JSON object"),
+        ("[" * 200_000, "did not answer with JSON"),
         ('{"issuer": 1}', "lacks an issuer or an https jwks_uri"),
         ('{"issuer": "https://a", "jwks_uri": "http://a/jwks"}', "lacks an issuer or an https jwks_uri"),
     ],
