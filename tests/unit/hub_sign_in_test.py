@@ -264,6 +264,14 @@ def test_of_two_tabs_for_one_vo_the_later_signs_in_whichever_answers_first(hub: 
     assert browser.get(browser.answer_of(second)).status_code == 302
 
 
+@pytest.mark.parametrize("state", ["", "x", "W10=", "bnVsbA==", "%C3%A9", "e30=", "WyJhIl0="])
+def test_a_state_that_is_none_is_refused_as_another_sign_ins(hub: World, state: str) -> None:
+    browser = hub.browser()
+    begun = browser.begin("cms")
+    assert browser.get(f"/hub/oauth/cms/callback?code=c&state={state}").status_code == 400
+    assert browser.get(browser.answer_of(begun)).status_code == 302
+
+
 def test_a_refusal_at_the_issuer_is_shown_escaped(hub: World) -> None:
     browser = hub.browser()
     state = parse_qs(urlsplit(browser.begin("cms")).query)["state"][0]
