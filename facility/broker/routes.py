@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from facility import names
 from facility.broker import errors
 from facility.broker.desk import Desk, SignIn
 from facility.broker.errors import BrokerError
@@ -107,7 +108,12 @@ class Routes:
         """The user in the path of a request of the hub. Raises BrokerError for anybody else's request."""
         if not isinstance(await self._who(_bearer(request)), Hub):
             raise errors.access_denied("sessions are the hub's business")
-        return str(request.match_info["user"])
+        user = str(request.match_info["user"])
+        try:
+            names.split_hub_user(user)  # it becomes part of paths at the API server
+        except names.BadNameError as error:
+            raise BrokerError(404, "invalid_request", str(error)) from None
+        return user
 
 
 @web.middleware

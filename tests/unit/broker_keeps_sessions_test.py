@@ -49,6 +49,14 @@ async def test_a_person_s_name_and_the_path_must_agree(world: World) -> None:
     assert world.api.objects.keys().isdisjoint({f"{USERS}/cms-alice", f"{USERS}/cms-bob"})
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("user", ["x%2F..%2F..%2Fpods", "cms-alice%3Fwatch=1", "cms-", "Alice", "cms-alice%0A"])
+async def test_a_name_that_is_no_users_leads_nowhere(world: World, method: str, user: str) -> None:
+    answer = await world.ask(method, f"/sessions/{user}", "hub", json={})
+    assert (answer.status, answer.error) == (404, "invalid_request")
+    assert not [path for _, path in world.api.requests if "session" in path or "pods" in path]
+
+
 @pytest.mark.parametrize(
     "change",
     [
