@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 CLUSTER ?= kind
+export FACILITY_CLUSTER := $(CLUSTER)
 PART ?= thread
 
 .PHONY: help check test demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests lock crds
@@ -39,11 +40,11 @@ chart-tests: $(VENV)/.installed ## charts: lint, schemas, kubeconform
 test: check cluster-tests ## everything: check, then the facility on a real cluster
 
 cluster-tests: $(VENV)/.installed ## the facility on a real cluster (raises the demo first)
-	$(RUN) -m facility.dev.demo up --cluster $(CLUSTER)
+	$(RUN) -m facility.dev.demo up
 	$(VENV)/bin/pytest tests/cluster
 
 demo: $(VENV)/.installed ## from an empty machine to embargoed data read by notebook and jobs (CLUSTER=current: on the cluster of the kubeconfig, images pushed to REGISTRY)
-	$(RUN) -m facility.dev.demo up --cluster $(CLUSTER)
+	$(RUN) -m facility.dev.demo up
 	$(RUN) -m facility.dev.demo run
 
 demo-down: $(VENV)/.installed ## remove everything that the demo made

@@ -24,6 +24,9 @@ KEYS = f"{VOLUME}/keys"
 #: the cache's own token, kept by the agent beside it
 TOKEN = "/run/token/lake"  # noqa: S105 - a path
 
+#: the image's own plug-in that refuses paths which a URL would read as others (images/xcache/plain_paths.cc)
+PLAIN_PATHS = "/usr/lib/facility/libplain_paths.so"
+
 XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
 #: copies, because xrootd takes no key that others may read

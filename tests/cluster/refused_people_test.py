@@ -11,7 +11,7 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage, result
-from facility.dev.demo.person import SignInError, at_hub
+from facility.dev.demo.person import SignInError
 
 pytestmark = pytest.mark.cluster
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 async def try_to_sign_in(stage: Stage, vo: world.DemoVO, account: str) -> str:
     """The hub user, or the words of the refusal."""
-    async with at_hub(world.HUB, stage.bundle, vo.name, account, stage.passwords[account]) as person:
+    async with stage.at_hub(vo, account) as person:
         try:
             return await person.sign_in()
         except SignInError as refusal:
@@ -155,7 +155,7 @@ print("RESULT", json.dumps([{key: str(value) for key, value in dict(ad).items()}
 
 async def cell(stage: Stage, vo: world.DemoVO, account: str, code: str) -> Any:
     """The RESULT of a cell in that person's notebook."""
-    async with at_hub(world.HUB, stage.bundle, vo.name, account, stage.passwords[account]) as person:
+    async with stage.at_hub(vo, account) as person:
         await person.sign_in()
         await person.spawn()
         async with person.kernel() as kernel:

@@ -8,7 +8,6 @@ import pytest
 
 from facility.dev.demo import place, world
 from facility.dev.demo.mainjob import Outcome, Stage
-from facility.dev.demo.person import at_hub
 
 pytestmark = pytest.mark.cluster
 
@@ -24,7 +23,7 @@ def users(stage: Stage) -> dict[str, int]:
 
 
 async def alices_files(stage: Stage) -> str:
-    async with at_hub(world.HUB, stage.bundle, "cms", "alice", stage.passwords["alice"]) as alice:
+    async with stage.at_hub(world.CMS, "alice") as alice:
         await alice.sign_in()
         await alice.spawn()
         async with alice.kernel() as kernel:

@@ -1,4 +1,7 @@
-"""`python -m facility.dev.demo up|run|down`: from an empty machine to a verified main job."""
+"""`python -m facility.dev.demo up|run|down`: from an empty machine to a verified main job.
+
+FACILITY_CLUSTER=current (with REGISTRY) uses the cluster of the current kubeconfig context instead of a kind cluster.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import shutil
 import sys
 
 from facility.dev.cluster import engine, kind, node_image, tools
-from facility.dev.cluster.problems import ClusterError
+from facility.dev.cluster.problems import ClusterError, check_architecture
 from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.kube import Cluster, NotReadyError, cache_directory
 from facility.dev.demo.person import CellError, SignInError
@@ -20,12 +23,14 @@ from facility.dev.images import build, places
 _SECONDS = place.ROOT / "artifacts" / "demo-seconds.json"
 
 
-def up(cluster: str) -> None:
+def up() -> None:
     """Cluster, images, charts, two VOs: each step is skipped or quick when it is done already."""
+    check_architecture()
+    local = not place.on_current()
     progress = Progress(record=_SECONDS)
     with progress.step("tools: kind, helm, kubectl, kubeconform"):
         tools.ensure()
-    if cluster == "kind":
+    if local:
         with progress.step("Docker engine"):
             engine.ensure()
         with progress.step("node image"):
@@ -35,7 +40,7 @@ def up(cluster: str) -> None:
     with progress.step("container images"):
         references = list(build.ensure().values())
     with progress.step("images onto the cluster"):
-        kind.load(references, place.NAME) if cluster == "kind" else _push(references)
+        kind.load(references, place.NAME) if local else _push(references)
     here = place.cluster()
     with progress.step("issuers and lake origin"):
         place.install_outside(here)
@@ -110,14 +115,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 1 and a sentence on standard error when it cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m facility.dev.demo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up").add_argument("--cluster", choices=("kind", "current"), default="kind")
+    commands.add_parser("up")
     commands.add_parser("run")
     commands.add_parser("down").add_argument("--keep-images", action="store_true")
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "up":
-            os.environ["FACILITY_CLUSTER"] = arguments.cluster
-            up(arguments.cluster)
+            up()
         elif arguments.command == "run":
             run()
         else:

@@ -7,6 +7,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -30,7 +31,13 @@ class Stage:
     private_cas: tuple[str, ...] = ()
     #: the node's container, where the cluster is kind's
     node: str = ""
+    #: where the node ports of hub and issuers are
+    address: str = "127.0.0.1"
     artifacts: Path = Path("artifacts")
+
+    def at_hub(self, vo: world.DemoVO, account: str) -> AbstractAsyncContextManager[Person]:
+        """A person of the demo at its hub, not signed in yet."""
+        return at_hub(world.HUB, self.bundle, vo.name, account, self.passwords[account], self.address)
 
 
 @dataclass
@@ -73,7 +80,7 @@ async def _analyse(
 ) -> None:
     """One person's work from sign-in to merged histogram."""
     account = vo.person.name
-    async with at_hub(world.HUB, stage.bundle, vo.name, account, stage.passwords[account]) as person:
+    async with stage.at_hub(vo, account) as person:
         began = time.monotonic()
         user = await person.sign_in()
         await person.spawn()
@@ -166,7 +173,7 @@ async def _third(stage: Stage, outcome: Outcome, say: Callable[[str], None]) -> 
     ready = lambda: stage.cluster.condition("vo", "facility", vo.name, "Ready").get("status") == "True"  # noqa: E731
     await asyncio.to_thread(stage.cluster.wait_for, f"VO {vo.name} ready", ready, 60)
     account = vo.person.name
-    async with at_hub(world.HUB, stage.bundle, vo.name, account, stage.passwords[account]) as person:
+    async with stage.at_hub(vo, account) as person:
         user = await person.sign_in()
         await person.spawn()
         await _ship(person)

@@ -295,13 +295,7 @@ async def at_hub(
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=10)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         yield Person(hub.rstrip("/"), vo, account, password, http)
-    await _transports_closed()
-
-
-async def _transports_closed() -> None:
-    """Let the loop turn as often as a TLS transport needs to end: aiohttp does not wait for it."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0.25)  # aiohttp cannot wait for the end of TLS (its documentation, Graceful Shutdown)
 
 
 def _short(url: str) -> str:

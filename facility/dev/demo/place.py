@@ -24,12 +24,16 @@ NAME = kind.NAME
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
+def on_current() -> bool:
+    """Whether the demo is told to use the cluster of the current kubeconfig context (FACILITY_CLUSTER=current)."""
+    return os.environ.get("FACILITY_CLUSTER", "kind") == "current"
+
+
 @functools.cache
 def cluster() -> Cluster:
     """The demo's cluster: kind's, or the current context's where the demo was told so."""
     found = tools.ensure(("kubectl", "helm"))
-    current = os.environ.get("FACILITY_CLUSTER") == "current"
-    return Cluster(found["kubectl"], found["helm"], None if current else kind.kubeconfig(NAME))
+    return Cluster(found["kubectl"], found["helm"], None if on_current() else kind.kubeconfig(NAME))
 
 
 @functools.cache
@@ -50,7 +54,8 @@ def stage() -> Stage:
         bundle=bundle,
         passwords=material().passwords,
         private_cas=(internal, material().ca),
-        node=kind.node(NAME),
+        node="" if on_current() else kind.node(NAME),
+        address=_node_address(here) if on_current() else "127.0.0.1",
         artifacts=ROOT / "artifacts",
     )
 
@@ -82,6 +87,11 @@ def _helm(here: Cluster, chart: str, namespace: str, content: dict[str, Any]) ->
     file.write_text(json.dumps(content, indent=1))
     command = ["upgrade", "--install", chart, str(CHARTS / chart), "--namespace", namespace, "--values", str(file)]
     here.chart(*command, "--wait", "--timeout", "8m", timeout=600)
+
+
+def _node_address(here: Cluster) -> str:
+    addresses = here.items("nodes")[0]["status"]["addresses"]
+    return next(str(one["address"]) for one in addresses if one["type"] == "InternalIP")
 
 
 def _namespace(name: str) -> dict[str, Any]:
