@@ -1,0 +1,1 @@
+"""Pages about the charts, made of what the charts say themselves."""
