@@ -21,8 +21,8 @@ from facility.checks.report import patiently, report
 _NOBODYS = "e30.e30.AA"
 _REFUSED = "rejected our token"
 _PATIENCE = 30  # seconds
-#: what HTCondor says last of all is only that it failed; these lines say of what
-_TELLING = ("verify", "does not match", "attempt to connect", "unknown host", "ERROR:", "AUTHENTICATE:")
+#: what HTCondor says last of all is only that it failed; lines with these words say of what, the first best
+_TELLING = ("verify", "does not match", "attempt to connect", "unknown host", "ERROR:", "AUTHENTICATE:1")
 
 
 def environment(token: Path, bundle: str) -> dict[str, str]:
@@ -45,9 +45,9 @@ def verdict(said: str) -> str:
     """What is wrong, out of all that condor_ping said; empty when the token was refused, as it should be."""
     if _REFUSED in said:
         return ""
-    lines = [line.strip() for line in said.splitlines()]
-    telling = [line for line in lines if any(word in line for word in _TELLING)]
-    return (telling or [line for line in lines if line] or ["condor_ping said nothing"])[0]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for word in _TELLING for line in lines if word in line]
+    return (telling or lines or ["condor_ping said nothing"])[0]
 
 
 def problem(host: str, surroundings: Mapping[str, str] = os.environ) -> str:

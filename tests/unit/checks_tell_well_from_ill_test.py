@@ -121,7 +121,8 @@ SSL Auth: Server has rejected our token!
 AUTHENTICATE: method 4096 (SCITOKENS) failed.
 READ failed!
 """
-UNKNOWN_AUTHORITY = """SSL Auth: SSL: trying to continue reading.
+UNKNOWN_AUTHORITY = """AUTHENTICATE:1003:Failed to authenticate with any method
+SSL Auth: SSL: trying to continue reading.
 SSL: library failure: error:0A000086:SSL routines::certificate verify failed
 SSL Auth: SSL Authentication failed
 READ failed!
