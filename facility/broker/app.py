@@ -21,8 +21,8 @@ from aiohttp.abc import AbstractAccessLogger
 
 from facility import names, site
 from facility.broker.files import Certificate, Settings, Trust
-from facility.broker.kubernetes import Kubernetes
 from facility.broker.parts import Broker, Surroundings
+from facility.kubernetes import Kubernetes
 
 log = logging.getLogger(__name__)
 DIRECTORY = Path("/etc/facility")

@@ -9,7 +9,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 
-from facility.broker.kubernetes import ApiError, Json, Kubernetes
+from facility.kubernetes import ApiError, Json, Kubernetes
 from facility.tokens.requests import Client, ClientRefusedError
 from facility.tokens.wire import UnavailableError
 

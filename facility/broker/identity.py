@@ -11,7 +11,7 @@ from typing import Any
 
 from facility import names
 from facility.broker import errors
-from facility.broker.kubernetes import ApiError, Json, Kubernetes
+from facility.kubernetes import ApiError, Json, Kubernetes
 from facility.site import Namespaces
 
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"

@@ -21,7 +21,6 @@ from facility.broker.desk import Desk
 from facility.broker.exchange import Exchange
 from facility.broker.identity import Identity
 from facility.broker.issuer import TOTAL, Issuers, Transport
-from facility.broker.kubernetes import Kubernetes
 from facility.broker.people import People
 from facility.broker.renewal import Renewal
 from facility.broker.routes import Routes
@@ -29,7 +28,8 @@ from facility.broker.sealing import Seal
 from facility.broker.sessions import Sessions
 from facility.broker.store import SecretStore, StoreError
 from facility.broker.vos import VirtualOrganizations
-from facility.broker.watch import Mirror
+from facility.kubernetes import Kubernetes
+from facility.watching import Mirror
 
 log = logging.getLogger(__name__)
 LAST_WORDS = 5.0  # seconds for telling people's objects the last states

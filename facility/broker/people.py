@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from facility import names
 from facility.broker import errors
 from facility.broker.errors import BrokerError
-from facility.broker.kubernetes import ApiError, Json, Kubernetes
+from facility.kubernetes import ApiError, Json, Kubernetes
 from facility.users import FacilityUserSpec
 
 log = logging.getLogger(__name__)

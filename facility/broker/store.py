@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from facility import names
-from facility.broker.kubernetes import ApiError, Json, Kubernetes
 from facility.broker.sealing import KeysError, Seal, SealError
+from facility.kubernetes import ApiError, Json, Kubernetes
 
 COMPONENT = f"{names.API_GROUP}/component"
 MANAGER = "facility-broker"

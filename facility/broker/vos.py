@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from facility.broker import errors
-from facility.broker.kubernetes import Json
+from facility.kubernetes import Json
 from facility.vo import VirtualOrganization
 
 log = logging.getLogger(__name__)

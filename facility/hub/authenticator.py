@@ -17,12 +17,13 @@ from traitlets import Unicode
 
 from facility.hub import chooser
 from facility.hub.broker_client import BrokerClient
-from facility.hub.cluster import SERVICE_ACCOUNT, Cluster
+from facility.hub.cluster import Cluster
 from facility.hub.errors import SignInError, UnavailableError
 from facility.hub.handlers import CallbackHandler, LoginHandler
 from facility.hub.http import Http
 from facility.hub.provider import Provider
 from facility.hub.watch import VOs, Watcher
+from facility.kubernetes import SERVICE_ACCOUNT
 from facility.vo import VirtualOrganization
 
 _FIRST_LIST = 5  # seconds that a sign-in waits for the first list of VOs after the hub's start

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import binascii
+import logging
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
-
-from kubernetes_asyncio import client, config, watch
-from kubernetes_asyncio.client.exceptions import ApiException
+from typing import Self
 
 from facility import names
+from facility.kubernetes import SERVICE_ACCOUNT, ApiError, Json, Kubernetes
+from facility.watching import Mirror
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PLURAL = "virtualorganizations"
-#: seconds after which a watch ends and the list is read again; a half-open connection is noticed soon after
-WATCH_SECONDS = 240
-_CONNECT = 5
 
 
 class MissingSecretError(Exception):
@@ -36,56 +32,34 @@ class ClientCredentials:
 class Cluster:
     """The API server, as the hub's own ServiceAccount sees the facility's namespace."""
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
-        self._api = api
+    def __init__(self, kubernetes: Kubernetes, namespace: str) -> None:
+        self._kubernetes = kubernetes
         self._namespace = namespace
 
     @classmethod
     def connect(cls, namespace: str, account: Path = SERVICE_ACCOUNT) -> Self:
         """With the pod's ServiceAccount. The token is read again as it rotates. Needs a running event loop."""
-        settings = client.Configuration()
-        files = {"token_filename": str(account / "token"), "cert_filename": str(account / "ca.crt")}
-        config.load_incluster_config(client_configuration=settings, **files)  # type: ignore[no-untyped-call]
-        return cls(client.ApiClient(settings), namespace)
+        return cls(Kubernetes.in_cluster(account), namespace)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()
+        await self._kubernetes.close()
 
-    async def virtual_organizations(self) -> tuple[list[dict[str, Any]], str]:
-        """All VO objects as they are, and the resource version from which to watch."""
-        listed = await self._objects(_request_timeout=(_CONNECT, 30))
-        return listed["items"], listed["metadata"]["resourceVersion"]
-
-    async def changes(self, version: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Changes after a resource version as (`ADDED`, `MODIFIED`, `DELETED`; object), for WATCH_SECONDS at most.
-
-        Without both time-outs the client would reconnect by itself for ever, or hang on a dead connection.
-        """
-        limits = {"timeout_seconds": WATCH_SECONDS, "_request_timeout": (_CONNECT, WATCH_SECONDS + 10)}
-        async with watch.Watch() as stream:
-            async for event in stream.stream(self._objects, resource_version=version, **limits):
-                if event["type"] != "BOOKMARK":
-                    yield event["type"], event["object"]
+    def virtual_organizations(
+        self, changed: Callable[[Json], None], removed: Callable[[str], None], log: logging.Logger
+    ) -> Mirror:
+        """Tells of each VO object that is new or different, and of each that has gone, while it runs."""
+        path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{self._namespace}/{_PLURAL}"
+        return Mirror(self._kubernetes, path, changed, removed, logger=log)
 
     async def client_credentials(self, secret: str) -> ClientCredentials:
         """The client in a Secret. Raises MissingSecretError."""
         try:
-            found = await client.CoreV1Api(self._api).read_namespaced_secret(
-                secret, self._namespace, _request_timeout=(_CONNECT, 10)
-            )
-        except ApiException as error:
-            raise MissingSecretError(f"Secret {secret} cannot be read ({error.status} {error.reason})") from None
-        except (OSError, TimeoutError) as error:
-            raise MissingSecretError(f"Secret {secret} cannot be read ({type(error).__name__})") from None
-        data = found.data or {}
+            found = await self._kubernetes.get(f"/api/v1/namespaces/{self._namespace}/secrets/{secret}")
+        except ApiError as error:
+            raise MissingSecretError(f"Secret {secret} cannot be read ({error.status or 'no answer'})") from None
+        data = found.get("data") or {}
         return ClientCredentials(_value(secret, data, "client_id"), _value(secret, data, "client_secret"))
-
-    async def _objects(self, **options: Any) -> Any:
-        api = client.CustomObjectsApi(self._api)
-        return await api.list_namespaced_custom_object(
-            names.API_GROUP, names.API_VERSION, self._namespace, _PLURAL, **options
-        )
 
 
 def _value(secret: str, data: dict[str, str], key: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Self
 
+import aiohttp
 from kubernetes_asyncio import client, config
 from kubernetes_asyncio.client.exceptions import ApiException
 
@@ -106,11 +107,11 @@ class Cluster:
         options: Any = {"headers": headers, "query_params": list((query or {}).items()), "_request_timeout": _TIMEOUT}
         try:
             answer = await self._api.request(method, url, body=body, **options)
+            return json.loads(answer.data or b"{}")
         except ApiException as error:
             raise _named(error, method, path) from None
-        except (OSError, TimeoutError) as error:  # aiohttp's connection errors are OSErrors
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"{method} {path}: no answer from the API server ({type(error).__name__})") from None
-        return json.loads(answer.data or b"{}")
 
 
 class _NotFoundError(ClusterError):

@@ -17,8 +17,8 @@ from cryptography.fernet import Fernet
 from kubernetes_asyncio.client import ApiClient, Configuration
 
 from facility.broker.app import AccessLog
-from facility.broker.kubernetes import Kubernetes
 from facility.broker.parts import Broker, Surroundings
+from facility.kubernetes import Kubernetes
 from facility.site import Images, Site
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock

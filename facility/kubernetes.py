@@ -1,13 +1,15 @@
-"""The API server as the broker needs it: JSON in, JSON out, with time limits, and errors that quote no body.
+"""The API server as broker and hub need it: JSON in, JSON out, with time limits, and errors that quote no body.
 
 kubernetes_asyncio brings the connection and the ServiceAccount's rotating token. Its own exceptions carry the body
-and the headers of the answer, and without limits it waits for ever; so it is used here only.
+and the headers of the answer, and without limits it waits for ever; so for broker and hub it is used here only. (The
+operator tells people what the API server has against their objects, and so keeps a client of its own.)
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +19,7 @@ from kubernetes_asyncio.config import load_incluster_config
 
 Json = dict[str, Any]
 CONNECT, READ = 5, 15  # seconds
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -35,10 +38,11 @@ class Kubernetes:
         self._client = client
 
     @classmethod
-    def in_cluster(cls) -> Kubernetes:
+    def in_cluster(cls, account: Path = SERVICE_ACCOUNT) -> Kubernetes:
         """With the pod's own ServiceAccount. Raises kubernetes_asyncio's ConfigException outside a pod."""
         configuration = Configuration()
-        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        files = {"token_filename": str(account / "token"), "cert_filename": str(account / "ca.crt")}
+        load_incluster_config(client_configuration=configuration, **files)  # type: ignore[no-untyped-call]
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:

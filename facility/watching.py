@@ -1,4 +1,4 @@
-"""Keeps an eye on one kind of object: list, then watch, then list again, for as long as the broker runs.
+"""Keeps an eye on one kind of object: list, then watch, then list again, for as long as the process runs.
 
 Every list says what is gone as well as what is there, so whatever a broken watch has missed is made good by the next.
 """
@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from facility.broker.kubernetes import ApiError, Json, Kubernetes
+from facility.kubernetes import ApiError, Json, Kubernetes
 
 log = logging.getLogger(__name__)
 PERIOD = 240  # seconds of one watch, after which everything is listed anew
@@ -30,6 +30,7 @@ class Mirror:
         changed: Callable[[Json], None],
         removed: Callable[[str], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        logger: logging.Logger = log,
     ) -> None:
         self.synced = asyncio.Event()
         self._kubernetes = kubernetes
@@ -37,6 +38,7 @@ class Mirror:
         self._changed = changed
         self._removed = removed
         self._sleep = sleep
+        self._log = logger
         self._versions: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -49,7 +51,7 @@ class Mirror:
                 await self._sleep(BREATH)
             except (ApiError, LookupError, TypeError, AttributeError, ValueError) as error:
                 what = error if isinstance(error, ApiError) else type(error).__name__
-                log.warning("watch of %s: %s; again in %.0f s", self._path, what, pause)
+                self._log.warning("watch of %s: %s; again in %.0f s", self._path, what, pause)
                 await self._sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
