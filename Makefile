@@ -59,6 +59,9 @@ images: $(VENV)/.installed ## build the container images that changed
 bench: $(VENV)/.installed ## measure (PART=thread) and print a table
 	$(VENV)/bin/pytest tests/bench/$(PART)_bench.py
 
+charts: $(VENV)/.installed ## write each chart's README from its values
+	$(RUN) -m facility.dev.charts
+
 crds: $(VENV)/.installed ## write charts/crds from the models
 	$(RUN) -m facility.operator.crds
 
