@@ -26,10 +26,10 @@ class Pair:
     key: bytes = field(repr=False)
 
 
-def authority(now: float) -> Pair:
+def authority(now: float, called: str = "analysis facility, internal authority") -> Pair:
     """A new certificate authority, good for ten years from `now` (seconds since the epoch)."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "analysis facility, internal authority")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     usage = _usage(signs_certificates=True)
     builder = (
         _builder(key, now, AUTHORITY_LIFE)
@@ -41,15 +41,15 @@ def authority(now: float) -> Pair:
     return _pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue(ca: Pair, hosts: Iterable[str], now: float) -> Pair:
-    """A certificate of a TLS server for names or IP addresses, good for 90 days."""
+def issue(ca: Pair, hosts: Iterable[str], now: float, life: timedelta = LEAF_LIFE) -> Pair:
+    """A certificate of a TLS server for names or IP addresses, good for 90 days unless another life is given."""
     signer = _key(ca)
     key = ec.generate_private_key(ec.SECP256R1())
     names = list(hosts)
     issuer = x509.load_pem_x509_certificate(ca.certificate)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     builder = (
-        _builder(key, now, LEAF_LIFE)
+        _builder(key, now, life)
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])]))
         .issuer_name(issuer.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from facility.operator import pki
 
 
 @dataclass(frozen=True)
@@ -30,28 +26,12 @@ class Tls:
 
     @classmethod
     def make(cls, directory: Path) -> Self:
-        now = datetime.datetime.now(datetime.UTC)
-        authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away CA")])
-
-        def builder(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-            made = x509.CertificateBuilder().subject_name(subject).issuer_name(authority).public_key(public)
-            made = made.serial_number(x509.random_serial_number())
-            return made.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(
-                now + datetime.timedelta(days=1)
-            )
-
-        root = builder(authority, authority_key.public_key())
-        root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        leaf = builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), key.public_key())
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        leaf = leaf.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        authority = pki.authority(time.time(), "throw-away CA")
+        leaf = pki.issue(authority, ["127.0.0.1"], time.time())
         made = cls(directory / "ca.crt", directory / "tls.crt", directory / "server-key")
-        pem = serialization.Encoding.PEM
-        made.bundle.write_bytes(root.sign(authority_key, hashes.SHA256()).public_bytes(pem))
-        made.certificate.write_bytes(leaf.sign(authority_key, hashes.SHA256()).public_bytes(pem))
-        private = serialization.PrivateFormat.PKCS8
-        made.key.write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+        made.bundle.write_bytes(authority.certificate)
+        made.certificate.write_bytes(leaf.certificate)
+        made.key.write_bytes(leaf.key)
         return made
 
 

@@ -14,14 +14,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
-
 from facility.dev.demo import world
+from facility.dev.issuer import mint
+from facility.operator import pki
 
-_DAYS = 365
+_LIFE = timedelta(days=365)
 _NAMES = [f"iam-{name}" for name in world.VOS] + ["origin"]
 
 
@@ -53,73 +50,14 @@ def ensure(directory: Path, now: Callable[[], datetime] = lambda: datetime.now(U
 
 def make(now: datetime) -> Material:
     """New material, certificates valid for a year."""
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Demo lake CA")])
-    ca = _certificate(ca_name, ca_name, ca_key.public_key(), ca_key, now, None)
-    certificates, keys = {}, {}
-    for name in _NAMES:
-        key = ec.generate_private_key(ec.SECP256R1())
-        host = f"{name}.{world.NAMESPACE}.svc"
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        certificates[name] = _pem(_certificate(subject, ca_name, key.public_key(), ca_key, now, host))
-        keys[name] = private_pem(key)
+    ca = pki.authority(now.timestamp(), "Demo lake CA")
+    pairs = {name: pki.issue(ca, [f"{name}.{world.NAMESPACE}.svc"], now.timestamp(), _LIFE) for name in _NAMES}
     people = [account.name for vo in world.VOS.values() for account in vo.people]
     return Material(
-        ca=_pem(ca),
-        certificates=certificates,
-        keys=keys,
-        signing={vo: private_pem(rsa.generate_private_key(65537, 2048)) for vo in world.VOS},
+        ca=ca.certificate.decode(),
+        certificates={name: pair.certificate.decode() for name, pair in pairs.items()},
+        keys={name: pair.key.decode() for name, pair in pairs.items()},
+        signing={vo: mint.signing_key() for vo in world.VOS},
         passwords={name: secrets.token_urlsafe(9) for name in people},
         clients={vo: secrets.token_urlsafe(48) for vo in world.VOS},
-    )
-
-
-def private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
-    """PKCS #8, not encrypted: it goes into a Secret."""
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _certificate(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public: ec.EllipticCurvePublicKey,
-    signer: ec.EllipticCurvePrivateKey,
-    now: datetime,
-    host: str | None,
-) -> x509.Certificate:
-    """A CA certificate, or one for a host (RFC 5280)."""
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=_DAYS))
-        .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .add_extension(_usage(ca=host is None), critical=True)
-    )
-    if host:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-    return builder.sign(signer, hashes.SHA256())
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
     )
