@@ -63,7 +63,7 @@ charts: $(VENV)/.installed ## write each chart's README from its values
 	$(RUN) -m facility.dev.charts
 
 crds: $(VENV)/.installed ## write charts/crds from the models
-	$(RUN) -m facility.operator.crds
+	$(RUN) -m facility.operator.crds > charts/crds/templates/crds.yaml
 
 lock: $(VENV)/.installed ## resolve all locked Python requirements anew
 	$(RUN) -m facility.dev.images lock

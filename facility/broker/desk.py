@@ -9,7 +9,7 @@ from facility import names
 from facility.broker import errors
 from facility.broker.cache import TokenCache
 from facility.broker.issuer import Issuers
-from facility.broker.people import People
+from facility.broker.people import NameTakenError, People
 from facility.broker.sessions import SIGN_IN_AGAIN, Session, Sessions
 from facility.broker.store import Record, StoreError
 from facility.broker.vos import VirtualOrganizations
@@ -49,9 +49,9 @@ class Desk:
             raise errors.invalid_request(f"{user} is not the name of this person at this facility")
         try:
             client = await self._issuers.client(vo)
-            found, uid = await self._people.register(vo.name, sign_in.claim, sign_in.sub)
-            record = Record(found, vo.name, vo.spec.issuer, client, sign_in.sub, sign_in.scopes, sign_in.refresh_token)
-            self._people.signed_in(found)
+            record = Record(user, vo.name, vo.spec.issuer, client, sign_in.sub, sign_in.scopes, sign_in.refresh_token)
+            uid = await self._register(record, sign_in.claim)
+            self._people.signed_in(user)
             before = await self._sessions.open(record, uid)
         except (StoreError, UnavailableError, ClientRefusedError) as error:
             log.error("sign-in of %s: %s", user, error)
@@ -61,6 +61,14 @@ class Desk:
         if before is not None and before.refresh_token != record.refresh_token:
             await self._revoke(before)
         return before is None
+
+    async def _register(self, record: Record, claim: str) -> str:
+        """The uid of the person's object. A session that cannot be is ended at the issuer: nobody else would."""
+        try:
+            return (await self._people.register(record.vo, claim, record.sub))[1]
+        except NameTakenError:
+            await self._revoke(record)
+            raise
 
     async def state(self, user: str) -> tuple[str, str]:
         """(good, dead or unknown; the reason), from memory: nothing is asked of the issuer."""

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class VirtualOrganizations:
-    """VOs by name. `dropped` is called with the name of each that goes, or becomes unreadable, or changes issuer."""
+    """VOs by name. `dropped` is called with the name of each that goes or changes issuer."""
 
     def __init__(self, dropped: Callable[[str], None]) -> None:
         self._dropped = dropped
@@ -21,13 +21,12 @@ class VirtualOrganizations:
         self._listed = False
 
     def changed(self, item: Json) -> None:
-        """Takes an object in. One that cannot be read takes away its own VO and no other."""
+        """Takes an object in. One that cannot be read changes nothing: its VO stays as it was, as at the operator."""
         name = item["metadata"]["name"]
         try:
             vo = VirtualOrganization.parse(item)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            log.warning("VirtualOrganization %s is not usable: %s", name, _first_line(error))
-            self.removed(name)
+            log.warning("VirtualOrganization %s cannot be read, so it stays as it was: %s", name, _first_line(error))
             return
         before = self._vos.get(name)
         self._vos[name] = vo

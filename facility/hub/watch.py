@@ -18,6 +18,8 @@ VOs = dict[str, VirtualOrganization]
 class Watcher:
     """Calls `changed` with all usable VOs by name, at the start and whenever one has come, changed or gone.
 
+    Usable is what the operator holds for ready: whoever signs in finds a cache and an access point.
+
     `synced` is set once the first list has been read: before that an unknown VO may only be unknown yet.
     """
 
@@ -33,28 +35,27 @@ class Watcher:
         await self._mirror.run()
 
     def _take(self, one: Json) -> None:
-        self._known.pop(one["metadata"]["name"], None)
         if vo := self._parsed(one):
             self._known[vo.name] = vo
-        self._tell()
+            self._tell()
 
     def _forget(self, name: str) -> None:
         self._known.pop(name, None)
         self._tell()
 
     def _tell(self) -> None:
-        usable, doubles = one_per_issuer(self._known.values())
+        usable, doubles = one_per_issuer(vo for vo in self._known.values() if vo.ready)
         for vo in doubles:
             self._log.warning("VO %s is left out: an older one has the issuer %s", vo.name, vo.spec.issuer)
         self._changed(usable)
 
     def _parsed(self, one: Json) -> VirtualOrganization | None:
-        """One bad object must not keep the others from being seen."""
+        """One bad object must not keep the others from being seen, nor take away what it was before."""
         try:
             return VirtualOrganization.parse(one)
         except (ValidationError, names.BadNameError, KeyError, TypeError, AttributeError) as error:
             name = (one.get("metadata") or {}).get("name", "without a name")
-            self._log.warning("VO %s is left out: %s", name, error)
+            self._log.warning("VO %s cannot be read, so it stays as it was: %s", name, error)
             return None
 
 

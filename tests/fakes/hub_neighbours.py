@@ -141,12 +141,16 @@ class KubernetesApi(Server):
         self._version = 1
         self._watches: list[queue.Queue[dict[str, Any] | None]] = []
 
-    def put(self, name: str, spec: dict[str, Any], created: str = "2026-01-01T00:00:00Z") -> None:
+    def put(self, name: str, spec: dict[str, Any], created: str = "2026-01-01T00:00:00Z", ready: str = "True") -> None:
         """Make or change a VO; who watches is told."""
         kind = "MODIFIED" if name in self._objects else "ADDED"
         self._version += 1
         meta = {"name": name, "creationTimestamp": created, "resourceVersion": str(self._version), "uid": name}
-        self._objects[name] = {"metadata": meta, "spec": spec}
+        self._objects[name] = {
+            "metadata": meta,
+            "spec": spec,
+            "status": {"conditions": [{"type": "Ready", "status": ready, "reason": "Told"}]},
+        }
         self._tell({"type": kind, "object": self._objects[name]})
 
     def remove(self, name: str) -> None:

@@ -313,6 +313,21 @@ def test_a_vo_comes_changes_and_goes_without_a_restart(hub: World) -> None:
     hub.wait_for(lambda: hub.browser().get("/hub/oauth/cms/login").status_code == 302, "cms to come")
 
 
+def test_a_vo_that_the_operator_refuses_is_not_offered(hub: World) -> None:
+    hub.api.put("cms", spec(hub.cms), ready="False")
+    hub.wait_for(lambda: hub.browser().get("/hub/oauth/cms/login").status_code == 404, "cms to go")
+    assert "/oauth/cms/" not in hub.browser().get("/hub/login").text
+    hub.api.put("cms", spec(hub.cms))
+    hub.wait_for(lambda: hub.browser().get("/hub/oauth/cms/login").status_code == 302, "cms to come")
+
+
+def test_a_vo_edited_into_something_unreadable_stays_as_it_was(hub: World) -> None:
+    hub.api.put("cms", {"issuer": "http://not-https.example/"})
+    hub.wait_for(lambda: "VO cms cannot be read, so it stays as it was" in hub.log, "the warning")
+    assert hub.browser().get("/hub/oauth/cms/login").status_code == 302
+    hub.api.put("cms", spec(hub.cms))
+
+
 def test_an_issuer_that_is_away_is_said_to_be_and_stops_nobody_else(hub: World) -> None:
     hub.cms.away = True
     _rediscovered(hub)
