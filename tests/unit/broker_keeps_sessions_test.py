@@ -42,6 +42,14 @@ async def test_a_name_belongs_to_the_first_who_came_with_it(world: World) -> Non
     assert (await world.token()).status == 200
 
 
+async def test_a_session_that_cannot_be_is_ended_at_the_issuer(world: World) -> None:
+    first = await world.sign_in("alice", sub="the-first")
+    second = world.issuer.grant("the-second", *ALL)
+    assert (await world.hand_over("alice", second, ALL, sub="the-second")).error == "name_taken"
+    assert second not in world.issuer.grants
+    assert first in world.issuer.grants
+
+
 async def test_a_person_s_name_and_the_path_must_agree(world: World) -> None:
     body = {"vo": "cms", "sub": "s", "claim": "bob", "refresh_token": "r", "scopes": []}
     answer = await world.ask("PUT", "/sessions/cms-alice", "hub", json=body)
