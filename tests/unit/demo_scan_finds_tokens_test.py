@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import Any
 
@@ -46,6 +47,24 @@ def test_a_token_is_found_in_the_middle_of_a_line(access: str) -> None:
 def test_a_token_is_found_in_base64_as_secrets_hold_it(access: str) -> None:
     text = json.dumps({"data": {"lake": wrapped(f"before {access}\nafter", 1)}})
     assert {one.kind for one in tokens("objects", text)} == {"token"}
+
+
+@pytest.mark.parametrize("around", ["{}", "/var/lib/{}", '{{"text": "\\n{}"}}', "x{}"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_token_is_found_however_often_it_is_encoded_and_whatever_stands_before_it(
+    access: str, times: int, around: str
+) -> None:
+    assert set(tokens("objects", around.format(wrapped(access, times))))
+
+
+def test_a_token_is_found_in_a_release_as_helm_stores_it(access: str) -> None:
+    packed = base64.b64encode(gzip.compress(json.dumps({"values": f"\n{wrapped(access, 1)}"}).encode())).decode()
+    assert set(tokens("objects", json.dumps({"data": {"release": wrapped(packed, 1)}})))
+
+
+def test_an_id_token_is_found_with_and_without_the_issuers_slash() -> None:
+    for issuer in (world.CMS.issuer, world.CMS.issuer.rstrip("/")):
+        assert list(tokens("log", mint.token(mint.signing_key(), "k1", issuer)))
 
 
 def test_what_is_found_is_told_without_its_bytes(access: str) -> None:
