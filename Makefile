@@ -62,6 +62,9 @@ bench: $(VENV)/.installed ## measure (PART=thread) and print a table
 charts: $(VENV)/.installed ## write each chart's README from its values
 	$(RUN) -m facility.dev.charts
 
+docs: $(VENV)/.installed ## write the reference of the objects from the models
+	$(RUN) -m facility.dev.reference
+
 crds: $(VENV)/.installed ## write charts/crds from the models
 	$(RUN) -m facility.operator.crds > charts/crds/templates/crds.yaml
 

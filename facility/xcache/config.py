@@ -32,7 +32,7 @@ http.listingdeny no
 http.secretkey {places.HTTP_SECRET}
 xrootd.chksum max 2 adler32 crc32c
 """
-# namelib: only paths that mean the same in a URL reach the origin; else %2e%2e would be walked there (decision 0031).
+# namelib: only paths that mean the same in a URL reach the origin; else %2e%2e would be walked there (decision 0019).
 # cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU
 _CACHE = f"""
 ofs.osslib libXrdPss.so

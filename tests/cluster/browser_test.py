@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +27,18 @@ ARGUMENTS = [
 ]
 
 
+def installed_browser() -> str:
+    """A Chromium of this machine, Debian's where there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if not found:
+        apt.ensure(["chromium"])
+    return found or "/usr/bin/chromium"
+
+
 @pytest.fixture(scope="module")
 def home(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home directory whose certificate store trusts the facility's bundle's private CAs, as a site's machines do."""
-    apt.ensure(["chromium", "libnss3-tools"])
+    apt.ensure(["libnss3-tools"])
     made = tmp_path_factory.mktemp("home")
     store = made / ".pki" / "nssdb"
     store.mkdir(parents=True)
@@ -44,7 +53,7 @@ def home(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(home: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         environment = {**os.environ, "HOME": str(home)}
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS, env=environment)
+        chromium = playwright.chromium.launch(executable_path=installed_browser(), args=ARGUMENTS, env=environment)
         yield chromium
         chromium.close()
 
