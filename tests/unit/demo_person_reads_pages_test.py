@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from facility.dev.demo.person import Form, OneAddress, Person, forms, words
+from facility.dev.demo.pages import Form, forms, words
+from facility.dev.demo.person import OneAddress, Person
 from tests.fakes.small_hub import APPROVE, LOGIN
 
 HUB = "https://hub.demo.svc:31440"

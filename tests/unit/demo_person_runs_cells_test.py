@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from facility.dev.demo.person import CellError, SignInError, at_hub
+from facility.dev.demo.kernel import CellError
+from facility.dev.demo.person import SignInError, at_hub
 from tests.fakes.authority import Authority
 from tests.fakes.small_hub import Channel, Places, Script, serving
 

@@ -14,8 +14,9 @@ import sys
 from facility.dev.cluster import engine, kind, node_image, tools
 from facility.dev.cluster.problems import ClusterError, check_architecture
 from facility.dev.demo import mainjob, place, world
+from facility.dev.demo.kernel import CellError
 from facility.dev.demo.kube import Cluster, NotReadyError, cache_directory
-from facility.dev.demo.person import CellError, SignInError
+from facility.dev.demo.person import SignInError
 from facility.dev.demo.shell import CommandError
 from facility.dev.demo.steps import Progress, checklist
 from facility.dev.images import build, places

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from facility.dev.demo import world
+from facility.dev.demo.kernel import Kernel
 from facility.dev.demo.kube import Cluster
-from facility.dev.demo.person import Kernel, Person, at_hub
+from facility.dev.demo.person import Person, at_hub
 from facility.dev.demo.steps import Verified
 
 NAMESPACES = ("facility", "facility-users", "facility-batch")

@@ -16,13 +16,13 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from html import unescape
-from html.parser import HTMLParser
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from facility.dev.demo.kernel import Kernel
+from facility.dev.demo.pages import forms, words
 
 
 class OneAddress(AbstractResolver):
@@ -46,46 +46,6 @@ class OneAddress(AbstractResolver):
 
 class SignInError(RuntimeError):
     """The hub or the issuer refused; the text has the page's words."""
-
-
-class CellError(RuntimeError):
-    """A cell raised; the text has its traceback."""
-
-
-@dataclass
-class Form:
-    """The first form of a page: where it goes and what it holds."""
-
-    action: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
-
-
-class _Forms(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[Form] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {key: value or "" for key, value in attrs}
-        if tag == "form":
-            self.forms.append(Form(found.get("action", "")))
-        elif tag in ("input", "button") and self.forms and found.get("name"):
-            kind = found.get("type", "")
-            if kind not in ("radio", "checkbox") or "checked" in found:
-                self.forms[-1].fields.setdefault(found["name"], found.get("value", ""))
-
-
-def forms(page: str) -> list[Form]:
-    """All forms of a page with the values they would be sent with."""
-    parser = _Forms()
-    parser.feed(page)
-    return parser.forms
-
-
-def words(page: str) -> str:
-    """The text of a page, for error messages."""
-    text = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", page)
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", text))).strip()[:600]
 
 
 @dataclass
@@ -212,74 +172,6 @@ class Person:
         found = [c for c in ours if path.startswith(c["path"] or "/")]
         best = max(found, key=lambda c: len(c["path"] or "/"), default=None)
         return {"X-XSRFToken": best.value} if best else {}
-
-
-@dataclass
-class Kernel:
-    """A running kernel's channel (Jupyter messaging protocol 5.3)."""
-
-    channel: aiohttp.ClientWebSocketResponse
-
-    async def run(self, code: str, seconds: float = 600) -> str:
-        """What the code printed.
-
-        Raises:
-            CellError: it raised; with traceback and what it had printed.
-            TimeoutError: it did not end within `seconds`.
-        """
-        me = uuid.uuid4().hex
-        header = {"msg_id": me, "msg_type": "execute_request", "username": "", "session": me, "version": "5.3"}
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
-        message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-        await self.channel.send_json(message)
-        async with asyncio.timeout(seconds):
-            return await self._result(me)
-
-    async def _result(self, me: str) -> str:
-        cell = _Cell(me)
-        async for raw in self.channel:
-            if raw.type is aiohttp.WSMsgType.TEXT:
-                cell.take(json.loads(raw.data))
-            if cell.over:
-                break
-        if cell.failure or not cell.over:
-            raise CellError(f"{''.join(cell.printed)}\n{cell.failure or 'the connection ended'}"[-6000:])
-        return "".join(cell.printed)
-
-
-@dataclass
-class _Cell:
-    """What one request has come to. It is over when its reply and its last word (`idle`) are there, in either order."""
-
-    request: str
-    printed: list[str] = field(default_factory=list)
-    failure: str = ""
-    replied: bool = False
-    idle: bool = False
-
-    @property
-    def over(self) -> bool:
-        return self.replied and self.idle
-
-    def take(self, message: dict[str, Any]) -> None:
-        """One message of the kernel, or of the server that looks after it."""
-        kind, content = message["msg_type"], message["content"]
-        if kind == "status" and content["execution_state"] in ("restarting", "dead"):
-            self.failure, self.replied, self.idle = "the kernel has died", True, True
-        elif message["parent_header"].get("msg_id") == self.request:
-            self._answer(kind, content)
-
-    def _answer(self, kind: str, content: dict[str, Any]) -> None:
-        if kind == "stream":
-            self.printed.append(content["text"])
-        elif kind == "error":
-            self.failure = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
-        elif kind == "status":
-            self.idle = self.idle or content["execution_state"] == "idle"
-        elif kind == "execute_reply":
-            self.replied = True
-            if content["status"] == "aborted":
-                self.failure = "the cell was not run: one before it had failed"
 
 
 @asynccontextmanager
