@@ -57,7 +57,7 @@ images: $(VENV)/.installed ## build the container images that changed
 	$(RUN) -m facility.dev.images build
 
 bench: $(VENV)/.installed ## measure (PART=thread) and print a table
-	$(VENV)/bin/pytest tests/bench/$(PART)_bench.py
+	$(VENV)/bin/pytest -s tests/bench/$(PART)_bench.py
 
 charts: $(VENV)/.installed ## write each chart's README from its values
 	$(RUN) -m facility.dev.charts
