@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 
 from facility.dev.cluster import engine, kind, node_image, tools
 from facility.dev.cluster.problems import ClusterError, check_architecture
@@ -120,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("run")
     commands.add_parser("down").add_argument("--keep-images", action="store_true")
     arguments = parser.parse_args(argv)
+    failed: list[str] = []
     try:
         if arguments.command == "up":
             up()
@@ -127,10 +129,16 @@ def main(argv: list[str] | None = None) -> int:
             run()
         else:
             down(keep_images=arguments.keep_images)
-    except (ClusterError, CommandError, NotReadyError, SignInError, CellError, AssertionError) as problem:
-        print(f"\n{problem}", file=sys.stderr)
-        return 1
-    return 0
+    except* (ClusterError, CommandError, NotReadyError, SignInError, CellError, AssertionError) as problems:
+        failed = [str(problem) for problem in _leaves(problems)]
+        print("\n" + "\n".join(failed), file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """What failed, out of the groups that people who work at the same time make of it."""
+    for one in group.exceptions:
+        yield from _leaves(one) if isinstance(one, BaseExceptionGroup) else [one]
 
 
 if __name__ == "__main__":

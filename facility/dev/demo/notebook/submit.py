@@ -31,9 +31,21 @@ def description(vo: str, path: str, seconds: int) -> dict[str, str]:
     }
 
 
+def located(tries: int = 60) -> htcondor2.Schedd:
+    """The VO's schedd. After a restart of the central manager it is known again within a minute."""
+    for left in reversed(range(tries)):
+        try:
+            return htcondor2.Schedd()
+        except htcondor2.HTCondorException as error:
+            if not left or "locate" not in str(error):
+                raise
+            time.sleep(1)
+    raise SystemExit("no try was allowed")
+
+
 def submit(vo: str, path: str, seconds: int) -> tuple[htcondor2.Schedd, int]:
     """Submit and spool the jobs. The schedd and the cluster's number."""
-    schedd = htcondor2.Schedd()
+    schedd = located()
     placed = schedd.submit(htcondor2.Submit(description(vo, path, seconds)), count=JOBS, spool=True)
     schedd.spool(placed)
     return schedd, placed.cluster()
