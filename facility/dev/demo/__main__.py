@@ -14,9 +14,10 @@ from collections.abc import Iterator
 
 from facility.dev.cluster import engine, kind, node_image, tools
 from facility.dev.cluster.problems import ClusterError, check_architecture
+from facility.dev.cluster.run import cache
 from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.kernel import CellError
-from facility.dev.demo.kube import Cluster, NotReadyError, cache_directory
+from facility.dev.demo.kube import Cluster, NotReadyError
 from facility.dev.demo.person import SignInError
 from facility.dev.demo.shell import CommandError
 from facility.dev.demo.steps import Progress, checklist
@@ -71,7 +72,7 @@ def down(*, keep_images: bool) -> None:
         kind.down(place.NAME)
         if not keep_images:
             places.remove()
-    shutil.rmtree(cache_directory() / "demo", ignore_errors=True)
+    shutil.rmtree(cache() / "demo", ignore_errors=True)
     engine.stop()
 
 

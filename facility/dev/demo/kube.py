@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -91,8 +90,3 @@ class Cluster:
 
     def _config(self) -> list[str]:
         return [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
-
-
-def cache_directory() -> Path:
-    """Where built tools and the demo's own material are kept between runs."""
-    return Path(os.environ.get("FACILITY_CACHE") or Path.home() / ".cache" / "analysis-facility")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from facility.dev.cluster import kind, tools
+from facility.dev.cluster.run import cache
 from facility.dev.demo import material as making
 from facility.dev.demo import values, world
-from facility.dev.demo.kube import Cluster, cache_directory
+from facility.dev.demo.kube import Cluster
 from facility.dev.demo.mainjob import Stage
 from facility.dev.demo.secrets import KID, all_secrets
 from facility.dev.images import build
@@ -39,7 +40,7 @@ def cluster() -> Cluster:
 @functools.cache
 def material() -> making.Material:
     """The demo's keys and passwords."""
-    return making.ensure(cache_directory() / "demo")
+    return making.ensure(cache() / "demo")
 
 
 def stage() -> Stage:
@@ -83,7 +84,7 @@ def install(here: Cluster) -> None:
 def _helm(here: Cluster, chart: str, namespace: str, content: dict[str, Any]) -> None:
     interrupted = f"owner=helm,name={chart},status in (pending-install,pending-upgrade,pending-rollback)"
     here.do("delete", "secret", "-n", namespace, "-l", interrupted)  # else helm waits for a helm that is gone
-    file = cache_directory() / "demo" / f"{chart}-values.json"
+    file = cache() / "demo" / f"{chart}-values.json"
     file.write_text(json.dumps(content, indent=1))
     command = ["upgrade", "--install", chart, str(CHARTS / chart), "--namespace", namespace, "--values", str(file)]
     here.chart(*command, "--wait", "--timeout", "8m", timeout=600)
