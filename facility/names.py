@@ -99,6 +99,16 @@ def access_point(vo: str) -> str:
     return f"ap-{check_vo(vo)}"
 
 
+def priority_class(vo: str) -> str:
+    """Name of a VO's PriorityClass, which all its user and execute pods have: quotas tell VOs apart by it."""
+    return f"facility-vo-{check_vo(vo)}"
+
+
+def group(vo: str, path: str) -> str:
+    """The hub's name of a group that a VO's issuer asserts: `cms:/cms/analysis`; all of a VO: `cms:`."""
+    return f"{check_vo(vo)}:{path}"
+
+
 def host(service: str, namespace: str) -> str:
     """DNS name of a Service that resolves in every pod whatever the cluster's domain; certificates carry it."""
     return f"{service}.{namespace}.svc"

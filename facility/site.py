@@ -9,7 +9,8 @@ import yaml
 from pydantic import Field
 
 from facility import names
-from facility.vo import Https, Model, Quantity
+from facility.model import Https, Model, ObjectName, Prefix, Quantity
+from facility.profiles import SharedVolume
 
 DEFAULT_PATH = Path("/etc/facility/site.yaml")
 
@@ -64,6 +65,15 @@ class BatchDefaults(Model):
     credential_refresh: Annotated[int, Field(ge=5)] = 60
 
 
+class Cvmfs(Model):
+    """CVMFS, where the site has its CSI driver (cvmfs-csi): one claim of its automounting class serves all pods."""
+
+    claim: ObjectName = Field(
+        description="PersistentVolumeClaim, of that name in the namespaces of people and of batch."
+    )
+    mount_path: Prefix = "/cvmfs"
+
+
 class Site(Model):
     """Everything about this site that more than one part needs."""
 
@@ -75,6 +85,19 @@ class Site(Model):
     notebook_resources: Resources = Resources(requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "4Gi"})
     cache: CacheDefaults = CacheDefaults()
     batch: BatchDefaults = BatchDefaults()
+    volumes: tuple[SharedVolume, ...] = Field(default=(), description="Volumes that all servers see, to read only.")
+    cvmfs: Cvmfs | None = None
+    gpu_resource: str = Field(default="nvidia.com/gpu", description="Name of the nodes' resource that counts GPUs.")
+    priority_classes: bool = Field(
+        default=True,
+        description="Whether the operator makes a PriorityClass per VO, by which ResourceQuotas tell VOs apart.",
+    )
+    removal_deadline: Annotated[int, Field(ge=5, le=3600)] = Field(
+        default=60, description="Seconds after which a deleted VO goes, whatever could not be ended in order."
+    )
+    groups_refresh: Annotated[int, Field(ge=10, le=86400)] = Field(
+        default=900, description="Seconds after which a signed-in person's groups are asked of the issuer again."
+    )
 
     @property
     def broker_url(self) -> str:

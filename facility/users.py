@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from facility import names
-from facility.vo import Condition, Model
+from facility.model import Model
+from facility.vo import Condition
 
 #: `sub` as it may stand in HTCondor's mapfile: printable ASCII without space, quote, backslash and comma
 SUBJECT = r"^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]{1,255}$"
@@ -26,7 +27,8 @@ class FacilityUserSpec(Model):
 
 
 class FacilityUserStatus(Model):
-    """`TokenReady` is written by the broker (reasons: SignedIn, SignInAgain, IssuerUnavailable)."""
+    """`TokenReady` is written by the broker (reasons: SignedIn, SignInAgain, NotInGroup, VOClosed,
+    IssuerUnavailable, ClientRefused, AnswerRefused)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
     last_sign_in: str | None = None

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from facility import names
-
-
-class Model(BaseModel):
-    """Frozen, camelCase outside, no unknown keys: a typo in an object is an error and not a silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-def _https(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError(f"{url!r} must be an https URL without user, query and fragment")
-    return url
-
-
-def _prefix(path: str) -> str:
-    parts = path.split("/")[1:]
-    if not path.startswith("/") or path.endswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"{path!r} must be an absolute path without trailing slash, empty parts, '.' or '..'")
-    return path
-
-
-Https = Annotated[str, AfterValidator(_https), Field(max_length=255)]
-Prefix = Annotated[str, AfterValidator(_prefix), Field(max_length=255)]
-Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=512)]  # RFC 6749, section 3.3
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTP]i?)?$")]
+from facility import model, names
+from facility.limits import Limits, PodLimits
+from facility.model import Count, Group, Https, Model, ObjectName, Prefix, Quantity, Scope
+from facility.profiles import Profile, SharedVolume
 
 
 class SecretReference(Model):
     """A Secret in the facility's namespace with the keys `client_id` and `client_secret`."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    name: ObjectName = Field(description="Name of the Secret.")
 
 
 class Login(Model):
@@ -48,12 +25,23 @@ class Login(Model):
 
     scopes: tuple[Scope, ...] = Field(
         default=("openid", "profile", "offline_access", "wlcg.groups"),
+        max_length=64,
         description="Asked for at sign-in, besides the scopes of the lakes and of batch.",
     )
-    allowed_groups: tuple[str, ...] = Field(
-        default=(), description="wlcg.groups of which a person needs at least one; empty: everybody of the issuer."
+    allowed_groups: tuple[Group, ...] = Field(
+        default=(),
+        max_length=64,
+        description="wlcg.groups of which a person needs at least one; empty: everybody of the issuer.",
     )
-    name_claim: str = Field(default="preferred_username", description="The claim that people are named by.")
+    admin_groups: tuple[Group, ...] = Field(
+        default=(),
+        max_length=64,
+        description="wlcg.groups whose members may see this VO's people at the hub, and start and stop their servers; "
+        "never enter them, never those of another VO.",
+    )
+    name_claim: str = Field(
+        default="preferred_username", max_length=64, description="The claim that people are named by."
+    )
 
 
 class Lake(Model):
@@ -65,19 +53,24 @@ class Lake(Model):
         description="Audience of tokens for this lake; the origin accepts the same (WLCG profile: scheme://host:port)."
     )
     scopes: tuple[Scope, ...] = Field(
-        min_length=1, description="What a person's token for this lake may hold, such as storage.read:/embargoed."
+        min_length=1,
+        max_length=64,
+        description="What a person's token for this lake may hold, such as storage.read:/embargoed.",
     )
     cache_scopes: tuple[Scope, ...] = Field(
-        default=("storage.read:/",), min_length=1, description="Scopes of the cache's own token, for misses."
+        default=("storage.read:/",),
+        min_length=1,
+        max_length=64,
+        description="Scopes of the cache's own token, for misses.",
     )
-    scope_base: str | None = Field(
+    scope_base: Annotated[str, Field(max_length=255)] | None = Field(
         default=None, description="Lake path that the path / of a scope means; the prefix unless given."
     )
 
     @field_validator("scope_base")
     @classmethod
     def _base(cls, value: str | None) -> str | None:
-        return value if value in (None, "/") else _prefix(str(value))
+        return value if value in (None, "/") else model.prefix(str(value))
 
     @property
     def base(self) -> str:
@@ -89,30 +82,124 @@ class Cache(Model):
     """The VO's XCache."""
 
     size: Quantity = Field(default="20Gi", description="Size of the cache's volume.")
-    storage_class: str | None = None
+    storage_class: ObjectName | None = Field(
+        default=None, description="Class of the cache's volume; the cluster's default unless given."
+    )
 
 
 class Batch(Model):
     """The VO's access point and execute pods."""
 
-    enabled: bool = True
-    scopes: tuple[Scope, ...] = ("compute.read", "compute.create", "compute.modify", "compute.cancel")
-    max_execute_pods: Annotated[int, Field(ge=0)] = 20
+    enabled: bool = Field(default=True, description="Whether the VO has an access point at all.")
+    scopes: tuple[Scope, ...] = Field(
+        default=("compute.read", "compute.create", "compute.modify", "compute.cancel"),
+        max_length=64,
+        description="What a person's token for the access point may hold.",
+    )
+    image: str = Field(
+        default="", max_length=512, description="Container image of execute pods; the site's notebook image if empty."
+    )
+    max_execute_pods: Count = Field(default=20, description="Most execute pods of the VO at a time.")
+    limits: PodLimits = Field(default=PodLimits(), description="Most that all execute pods of the VO ask for together.")
+
+
+class Destination(Model):
+    """A place outside of the facility, by host name or by network."""
+
+    host: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", max_length=253)] | None = Field(
+        default=None, description="Host name; the operator looks its addresses up and follows their changes."
+    )
+    cidr: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="Network, such as 192.0.2.0/24 or 2001:db8::/32."
+    )
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        default=(), max_length=16, description="TCP ports; all of them if empty."
+    )
+
+    @field_validator("cidr")
+    @classmethod
+    def _network(cls, value: str | None) -> str | None:
+        return value if value is None else str(ip_network(value))
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.host is None) == (self.cidr is None):
+            raise ValueError("a destination is either a host or a cidr")
+        return self
+
+
+class Network(Model):
+    """What the VO's pods may reach outside of the facility, besides DNS."""
+
+    outside: Literal["Public", "Listed"] = Field(
+        default="Public",
+        description="Public: notebooks reach all public addresses, and what `allow` lists. Listed: only that.",
+    )
+    allow: tuple[Destination, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Reached by notebooks and by jobs, private networks included; never the cloud's metadata service.",
+    )
+
+
+class Removal(Model):
+    """What becomes of running things when the VO is suspended or deleted."""
+
+    servers: Literal["Stop", "Keep"] = Field(
+        default="Stop", description="Notebook servers of a suspended or deleted VO; kept ones get no tokens."
+    )
+    cache: Literal["Purge", "Keep"] = Field(
+        default="Purge", description="The cache's volume when the VO is deleted; suspending always keeps it."
+    )
 
 
 class VirtualOrganizationSpec(Model):
     """A virtual organization: one issuer, its client, its part of the data lake, its batch system."""
 
     display_name: str = Field(default="", max_length=80, description="Name on the hub's sign-in page.")
+    logo: Annotated[str, Field(max_length=65536)] = Field(
+        default="",
+        description="Picture on the hub's sign-in page: an https URL, or data:image/png;base64,… of at most 64 KiB.",
+    )
+    suspended: bool = Field(
+        default=False,
+        description="True: nobody signs in, no token is given, jobs are held, the cache is closed; all is kept.",
+    )
     issuer: Https = Field(description="Issuer of the VO's tokens, exactly as the claim `iss` of access tokens has it.")
     client_secret: SecretReference = Field(description="Secret with this facility's client_id and client_secret.")
-    login: Login = Login()
-    lakes: tuple[Lake, ...] = ()
-    cache: Cache = Cache()
-    batch: Batch = Batch()
+    login: Login = Field(default=Login(), description="Who may sign in, and what their session may ask for.")
+    lakes: tuple[Lake, ...] = Field(default=(), max_length=16, description="The VO's parts of the data lake.")
+    cache: Cache = Field(default=Cache(), description="The VO's XCache.")
+    batch: Batch = Field(default=Batch(), description="The VO's access point and execute pods.")
+    limits: Limits = Field(default=Limits(), description="Most that the VO's notebook servers may use.")
+    profiles: tuple[Profile, ...] = Field(
+        default=(), max_length=32, description="Kinds of notebook servers to choose from; none: the site's only one."
+    )
+    volumes: tuple[SharedVolume, ...] = Field(
+        default=(), max_length=16, description="Volumes that all servers of the VO see, to read only."
+    )
+    network: Network = Field(default=Network(), description="What the VO's pods reach outside of the facility.")
+    removal: Removal = Field(default=Removal(), description="What becomes of running things when the VO goes.")
+
+    @field_validator("logo")
+    @classmethod
+    def _picture(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "data:image/")):
+            raise ValueError("the logo is an https URL or a data:image/… URL")
+        return value
 
     @model_validator(mode="after")
-    def _one_lake_per_prefix(self) -> VirtualOrganizationSpec:
+    def _names_once(self) -> Self:
+        for what, found in (("profile", self.profiles), ("volume", self.volumes)):
+            called = [one.name for one in found]
+            if doubled := sorted({name for name in called if called.count(name) > 1}):
+                raise ValueError(f"{what} {doubled[0]} is there twice")
+        if sum(profile.default for profile in self.profiles) > 1:
+            raise ValueError("more than one profile is the default")
+        return self
+
+    @model_validator(mode="after")
+    def _one_lake_per_prefix(self) -> Self:
         prefixes = [lake.prefix for lake in self.lakes]
         for one in prefixes:
             if any(one != other and covers(one, other) for other in prefixes) or prefixes.count(one) > 1:
@@ -161,6 +248,7 @@ class VirtualOrganization(Model):
     created: str
     generation: int
     uid: str
+    deleting: bool = False
     spec: VirtualOrganizationSpec
     status: VirtualOrganizationStatus = VirtualOrganizationStatus()
 
@@ -173,6 +261,7 @@ class VirtualOrganization(Model):
             created=meta.get("creationTimestamp", ""),
             generation=meta.get("generation", 0),
             uid=meta.get("uid", ""),
+            deleting=bool(meta.get("deletionTimestamp")),
             spec=VirtualOrganizationSpec.model_validate(obj.get("spec") or {}),
             status=VirtualOrganizationStatus.model_validate(obj.get("status") or {}),
         )
@@ -181,3 +270,10 @@ class VirtualOrganization(Model):
     def ready(self) -> bool:
         """Whether the operator holds this VO for usable (condition Ready)."""
         return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
+
+    @property
+    def closed(self) -> str:
+        """Why nobody may use this VO now, as it fits after its name: `is suspended`; empty while it is open."""
+        if self.deleting:
+            return "is being removed"
+        return "is suspended" if self.spec.suspended else ""

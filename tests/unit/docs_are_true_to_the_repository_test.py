@@ -11,7 +11,7 @@ import pytest
 from facility.dev import reference
 from facility.operator import status, validate
 from facility.site import BatchDefaults, CacheDefaults, Site
-from facility.vo import Model
+from facility.model import Model
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

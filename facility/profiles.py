@@ -1,0 +1,74 @@
+"""Kinds of notebook servers that people choose from, and the volumes they see."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from facility.model import Count, Group, Model, ObjectName, Prefix, Quantity, Slug
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+#: set by the facility itself: a profile that changed them would break its own promises
+_RESERVED = (
+    "JUPYTERHUB_",
+    "BEARER_TOKEN",
+    "FACILITY_",
+    "AGENT_",
+    "LAKE_",
+    "_CONDOR_",
+    "CONDOR_CONFIG",
+    "SSL_CERT_FILE",
+)
+
+
+class Profile(Model):
+    """One kind of notebook server: an image, resources, environment."""
+
+    name: Slug = Field(description="Short name, once in a VO; it stands in URLs of direct starts.")
+    display_name: str = Field(default="", max_length=80, description="Name on the start page; `name` if empty.")
+    description: str = Field(default="", max_length=500, description="A sentence for the start page.")
+    groups: tuple[Group, ...] = Field(
+        default=(), max_length=64, description="wlcg.groups of which a person needs one to see it; empty: everybody."
+    )
+    default: bool = Field(default=False, description="Whether it is chosen unless another is; else the first one is.")
+    image: str = Field(
+        default="",
+        max_length=512,
+        description="Container image with a fixed tag that has jupyterhub-singleuser, such as one made by repo2docker; "
+        "the site's notebook image if empty.",
+    )
+    cpu: Quantity | None = Field(
+        default=None, description="Cores that the server is sure to have; the site's unless given."
+    )
+    cpu_limit: Quantity | None = Field(default=None, description="Cores that it never uses more of.")
+    memory: Quantity | None = Field(default=None, description="Memory that the server is sure to have.")
+    memory_limit: Quantity | None = Field(default=None, description="Memory beyond which it is ended.")
+    gpus: Count = Field(default=0, description="GPUs.")
+    environment: dict[EnvironmentName, Annotated[str, Field(max_length=4096)]] = Field(
+        default={}, max_length=64, description="Environment of the server. Everybody can read it: no secrets."
+    )
+    node_selector: dict[str, str] = Field(default={}, max_length=16, description="Labels that the node must have.")
+
+    @field_validator("environment")
+    @classmethod
+    def _not_ours(cls, value: dict[str, str]) -> dict[str, str]:
+        if taken := sorted(name for name in value if name.startswith(_RESERVED)):
+            raise ValueError(f"{taken[0]} is set by the facility itself")
+        return value
+
+
+class SharedVolume(Model):
+    """A volume that many servers see, to read only."""
+
+    name: Slug = Field(description="Short name, once in a VO.")
+    claim: ObjectName = Field(description="PersistentVolumeClaim in the namespace of people's pods.")
+    mount_path: Prefix = Field(description="Where servers see it, such as /data/calibration.")
+
+    @field_validator("mount_path")
+    @classmethod
+    def _not_over_ours(cls, value: str) -> str:
+        first = value.split("/")[1]
+        if first not in ("cvmfs", "data", "mnt", "media", "srv", "software", "shared"):
+            raise ValueError(f"{value!r}: mount below /cvmfs /data /mnt /media /srv /software or /shared")
+        return value
