@@ -13,11 +13,14 @@ TLS = "tls"
 
 _PLURALS = {
     "ConfigMap": "configmaps",
+    "Event": "events",
     "FacilityUser": "facilityusers",
+    "Lease": "leases",
     "NetworkPolicy": "networkpolicies",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "PriorityClass": "priorityclasses",
     "ResourceQuota": "resourcequotas",
     "Role": "roles",
     "RoleBinding": "rolebindings",
@@ -36,13 +39,14 @@ class Kind(NamedTuple):
     kind: str
 
     def path(self, namespace: str) -> str:
-        """Path of the kind's collection in a namespace."""
+        """Path of the kind's collection in a namespace; "" for kinds that lie in none."""
         root = "/apis" if "/" in self.api_version else "/api"
-        return f"{root}/{self.api_version}/namespaces/{namespace}/{_PLURALS[self.kind]}"
+        space = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}/{self.api_version}{space}/{_PLURALS[self.kind]}"
 
 
 class Reference(NamedTuple):
-    """One namespaced object."""
+    """One object; `namespace` is "" for kinds that lie in none."""
 
     kind: Kind
     namespace: str
@@ -54,7 +58,7 @@ class Reference(NamedTuple):
         return f"{self.kind.path(self.namespace)}/{self.name}"
 
     def __str__(self) -> str:
-        return f"{self.kind.kind} {self.namespace}/{self.name}"
+        return f"{self.kind.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind.kind} {self.name}"
 
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -66,6 +70,9 @@ RESOURCE_QUOTA = Kind("v1", "ResourceQuota")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy")
 ROLE = Kind("rbac.authorization.k8s.io/v1", "Role")
+PRIORITY_CLASS = Kind("scheduling.k8s.io/v1", "PriorityClass")
+LEASE = Kind("coordination.k8s.io/v1", "Lease")
+EVENT = Kind("events.k8s.io/v1", "Event")
 FACILITY_USER = Kind(CUSTOM, "FacilityUser")
 VIRTUAL_ORGANIZATION = Kind(CUSTOM, "VirtualOrganization")
 
@@ -73,7 +80,7 @@ VIRTUAL_ORGANIZATION = Kind(CUSTOM, "VirtualOrganization")
 def reference(manifest: Manifest) -> Reference:
     """The object that a manifest describes."""
     meta = manifest["metadata"]
-    return Reference(Kind(manifest["apiVersion"], manifest["kind"]), meta["namespace"], meta["name"])
+    return Reference(Kind(manifest["apiVersion"], manifest["kind"]), meta.get("namespace", ""), meta["name"])
 
 
 def labels(manifest: Manifest) -> dict[str, str]:
