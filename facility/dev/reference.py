@@ -18,6 +18,8 @@ _LIMITS = {
     "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
     "minItems": "at least {} of them",
+    "maxItems": "at most {} of them",
+    "maxProperties": "at most {} of them",
     "minimum": "from {}",
     "maximum": "to {}",
     "pattern": "`{}`",
@@ -91,6 +93,8 @@ def kind(field: dict[str, Any]) -> str:
     """The type in words, with its limits."""
     items = field.get("items")
     named = f"list of {kind(items)}" if items else field["type"]
+    if values := field.get("additionalProperties"):
+        named = f"map of {kind(values)}"
     choices = [f"one of {' '.join(field['enum'])}"] if "enum" in field else []
     limits = [text.format(cell(str(field[key]))) for key, text in _LIMITS.items() if key in field]
     return ", ".join([named, *choices, *limits])

@@ -28,6 +28,8 @@ _KEPT = (
     "minLength",
     "maxLength",
     "minItems",
+    "maxItems",
+    "maxProperties",
 )
 
 
@@ -44,6 +46,8 @@ def _convert(schema: Schema, definitions: Schema) -> Schema:
         result["properties"] = {k: _convert(v, definitions) for k, v in source["properties"].items()}
     if "items" in source:
         result["items"] = _convert(source["items"], definitions)
+    if values := _values(source):
+        result["additionalProperties"] = _convert(values, definitions)
     if "conditions" in result.get("properties", {}):
         result["properties"]["conditions"] |= {
             "x-kubernetes-list-type": "map",
@@ -58,6 +62,13 @@ def _resolve(schema: Schema, definitions: Schema) -> Schema:
         return {**definitions[schema["$ref"].rsplit("/", 1)[1]], **schema}
     others = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
     return {**_resolve(others[0], definitions), **schema} if others else schema
+
+
+def _values(source: Schema) -> Schema:
+    """The schema of a map's values; CRDs cannot say what its keys look like, the model sees to that."""
+    patterns = source.get("patternProperties") or {}
+    found: Schema = next(iter(patterns.values()), source.get("additionalProperties") or {})
+    return found
 
 
 def _with_default(schema: Schema, default: object) -> Schema:

@@ -34,6 +34,8 @@ def nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
     if "items" in schema:
         yield from nodes(schema["items"])
+    if "additionalProperties" in schema:
+        yield from nodes(schema["additionalProperties"])
 
 
 @pytest.mark.parametrize("definition", [crds.virtual_organizations(), crds.facility_users()])
@@ -41,9 +43,10 @@ def test_the_schema_is_structural(definition: dict[str, Any]) -> None:
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     for node in nodes(schema):
         assert node["type"] in ("object", "array", "string", "integer", "boolean", "number")
-        assert not {"$ref", "anyOf", "allOf", "oneOf", "title", "default", "additionalProperties"} & set(node)
+        assert not {"$ref", "anyOf", "allOf", "oneOf", "title", "default"} & set(node)
         assert set(node.get("required", [])) <= set(node.get("properties", {}))
         assert (node["type"] == "array") == ("items" in node)
+        assert not {"properties", "additionalProperties"} <= set(node)
 
 
 def test_what_a_person_may_leave_out_is_not_required() -> None:
