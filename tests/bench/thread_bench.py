@@ -8,6 +8,7 @@ of idle pods is the kubelet's own figure (working set).
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
 from pathlib import Path
@@ -66,10 +67,13 @@ async def stopped(stage: Stage) -> None:
         async with stage.at_hub(vo, vo.person.name) as person:
             user = await person.sign_in()
             await person.stop()
-        mine = ("pods", "-n", "facility-users", "-l", f"analysis-facility.io/owner={user.replace('-', '_', 1)}")
-        await asyncio.to_thread(
-            stage.cluster.wait_for, f"the server of {user} gone", lambda of=mine: not stage.cluster.items(*of), 60
-        )
+        owner = f"analysis-facility.io/owner={user.replace('-', '_', 1)}"
+        gone = functools.partial(_none, stage, "pods", "-n", "facility-users", "-l", owner)
+        await asyncio.to_thread(stage.cluster.wait_for, f"the server of {user} gone", gone, 60)
+
+
+def _none(stage: Stage, *wanted: str) -> bool:
+    return not stage.cluster.items(*wanted)
 
 
 def memory(stage: Stage) -> dict[str, Row]:

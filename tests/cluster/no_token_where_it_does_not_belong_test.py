@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from facility.dev.cluster.run import output
 from facility.dev.demo.mainjob import Outcome, Stage
-from facility.dev.demo.shell import run
 from tests.cluster.scan import tokens
 
 pytestmark = pytest.mark.cluster
@@ -19,7 +19,7 @@ AT_HOME = ("/run/token/lake", "/run/token/compute")
 
 def on_node(stage: Stage, script: str) -> str:
     """Output of a shell script on the node, as root: it sees all processes and all containers' logs."""
-    return run(["docker", "exec", stage.node, "sh", "-c", script], timeout=120)
+    return output(["docker", "exec", stage.node, "sh", "-c", script], timeout=120)
 
 
 def environments(stage: Stage) -> str:

@@ -51,11 +51,19 @@ def logged(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
     log.unlink(missing_ok=True)
 
 
-def output(argv: Sequence[str | Path], *, data: str | None = None) -> str:
-    """What a short program prints. Raises ClusterError with what it said on stderr when it fails."""
-    done = subprocess.run(argv, input=data or "", capture_output=True, text=True)
+def output(argv: Sequence[str | Path], *, data: str | None = None, timeout: float | None = None) -> str:
+    """What a program prints; it reads `data` and has `timeout` seconds, for ever unless given.
+
+    Raises:
+        ClusterError: it failed, with the end of all it said, or it did not end in time.
+    """
+    try:
+        done = subprocess.run(argv, input=data or "", capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"`{shown(argv)}` did not end within {timeout:.0f} s") from None
     if done.returncode:
-        raise ClusterError(f"`{shown(argv)}` failed ({done.returncode}): {done.stderr.strip()}")
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-TAIL:])
+        raise ClusterError(f"`{shown(argv)}` failed ({done.returncode}): {said}")
     return done.stdout
 
 

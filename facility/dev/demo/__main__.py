@@ -19,7 +19,6 @@ from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.kernel import CellError
 from facility.dev.demo.kube import Cluster, NotReadyError
 from facility.dev.demo.person import SignInError
-from facility.dev.demo.shell import CommandError
 from facility.dev.demo.steps import Progress, checklist
 from facility.dev.images import build, places
 
@@ -130,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
             run()
         else:
             down(keep_images=arguments.keep_images)
-    except* (ClusterError, CommandError, NotReadyError, SignInError, CellError, AssertionError) as problems:
+    except* (ClusterError, NotReadyError, SignInError, CellError, AssertionError) as problems:
         failed = [str(problem) for problem in _leaves(problems)]
         print("\n" + "\n".join(failed), file=sys.stderr)
     return 1 if failed else 0

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facility.dev.demo.shell import CommandError, run
+from facility.dev.cluster.problems import ClusterError
+from facility.dev.cluster.run import output
 
 
 class NotReadyError(RuntimeError):
@@ -26,15 +27,15 @@ class Cluster:
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     def do(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
-        """kubectl with these arguments: its output. Raises CommandError."""
-        return run([str(self.kubectl), *self._config(), *arguments], stdin, timeout)
+        """kubectl with these arguments: its output. Raises ClusterError."""
+        return output([self.kubectl, *self._config(), *arguments], data=stdin, timeout=timeout)
 
     def chart(self, *arguments: str, timeout: float = 900) -> str:
-        """helm with these arguments: its output. Raises CommandError."""
-        return run([str(self.helm), *self._config(), *arguments], None, timeout)
+        """helm with these arguments: its output. Raises ClusterError."""
+        return output([self.helm, *self._config(), *arguments], timeout=timeout)
 
     def get(self, *arguments: str) -> dict[str, Any]:
-        """`kubectl get … -o json`. Raises CommandError."""
+        """`kubectl get … -o json`. Raises ClusterError."""
         found: dict[str, Any] = json.loads(self.do("get", *arguments, "-o", "json"))
         return found
 
@@ -66,7 +67,7 @@ class Cluster:
             try:
                 if ask():
                     return self.now() - began
-            except CommandError as error:
+            except ClusterError as error:
                 problem = f": {error}"
             time.sleep(0.5)
         raise NotReadyError(f"{what}: not within {seconds:.0f} s{problem}")
@@ -84,7 +85,7 @@ class Cluster:
             everything = ["-n", namespace, "logs", name, "--all-containers", f"--tail={lines}", "--prefix"]
             try:
                 shown.append(f"--- {namespace}/{name} ({pod['status'].get('phase')})\n{self.do(*everything)}")
-            except CommandError as error:
+            except ClusterError as error:
                 shown.append(f"--- {namespace}/{name}: {error}")
         return "\n".join(shown)
 
