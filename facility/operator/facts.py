@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from facility.operator.objects import Manifest
 
@@ -24,21 +25,44 @@ class Issuer:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found. `clients` holds, by Secret name, the keys that have a value; a missing Secret is not in it."""
+    """What was found.
+
+    clients: by Secret name, the keys that have a value; a missing Secret is not in it. hosts: by host name of VOs'
+    network lists, its addresses, sorted; none while it has never been resolved.
+    """
 
     vos: tuple[Manifest, ...] = ()
     users: tuple[Manifest, ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def issuer_of(vo: Manifest) -> str:
     """The issuer of an object that may be wrong in every way; empty when there is none to ask."""
-    issuer = (vo.get("spec") or {}).get("issuer")
+    issuer = _dictionary(vo.get("spec")).get("issuer")
     return issuer if isinstance(issuer, str) and issuer.startswith("https://") else ""
+
+
+def hosts_of(vo: Manifest) -> frozenset[str]:
+    """The host names in the network list of an object that may be wrong in every way."""
+    allowed = _dictionary(_dictionary(vo.get("spec")).get("network")).get("allow")
+    found = (_dictionary(one).get("host") for one in (allowed if isinstance(allowed, list) else ()))
+    return frozenset(host for host in found if isinstance(host, str) and host)
+
+
+def prefixes_of(vo: Manifest) -> frozenset[str]:
+    """The lake prefixes of an object that may be wrong in every way."""
+    lakes = _dictionary(vo.get("spec")).get("lakes")
+    found = (_dictionary(one).get("prefix") for one in (lakes if isinstance(lakes, list) else ()))
+    return frozenset(prefix for prefix in found if isinstance(prefix, str) and prefix)
 
 
 def client_of(vo: Manifest) -> str:
     """The name of the client Secret of an object that may be wrong in every way, or an empty string."""
-    named = ((vo.get("spec") or {}).get("clientSecret") or {}).get("name")
+    named = _dictionary(_dictionary(vo.get("spec")).get("clientSecret")).get("name")
     return named if isinstance(named, str) and "/" not in named else ""
+
+
+def _dictionary(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
