@@ -21,6 +21,8 @@ LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 #: value of LABEL_MANAGED_BY on all that the operator writes: what has it and is not built any more is removed
 OPERATOR = "facility-operator"
+#: on every VO that the operator serves: its people's sessions end before the object goes
+FINALIZER = f"{API_GROUP}/removal"
 #: set by kubespawner on user pods; the only place from which the broker learns whose pod it is
 ANNOTATION_HUB_USER = "hub.jupyter.org/username"
 

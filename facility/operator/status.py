@@ -6,13 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facility.operator.objects import Manifest
-from facility.operator.validate import CLIENT, ISSUER, READY, Problem, RefusedVO, ValidatedVO, Verdict
+from facility.operator.validate import CLIENT, ISSUER, NETWORK, READY, Problem, RefusedVO, ValidatedVO, Verdict
 
 _GOOD = {
     READY: ("Served", "everything of this VO is in place"),
     ISSUER: ("Answered", "the issuer's discovery document and signing keys were read"),
     CLIENT: ("Found", "the client's id and secret are there"),
+    NETWORK: ("Resolved", "every host of network.allow has an address"),
 }
+_SUSPENDED = (
+    "the VO is suspended: nobody signs in, no token is given, its jobs are held and its cache is stopped; nothing is "
+    "lost, and spec.suspended: false opens it again"
+)
+_REMOVING = "the VO is being removed: its people's sessions are ended and its pods stopped before the object goes"
+_Found = tuple[str, str, str]
 
 
 def status(
@@ -25,51 +32,60 @@ def status(
         previous: the object's status as it stands.
         generation: the object's metadata.generation.
         now: seconds since the epoch.
-        failure: why it could not be built or applied.
+        failure: why it could not be built or applied; for a VO that is being removed also what is still left of it.
     """
     before = {one["type"]: one for one in previous.get("conditions") or []}
     found = _findings(verdict, failure)
-    conditions = [_condition(kind, found[kind], before.get(kind), generation, now) for kind in (READY, ISSUER, CLIENT)]
+    conditions = [_condition(kind, found[kind], before.get(kind), generation, now) for kind in _GOOD]
     others = [one for kind, one in before.items() if kind not in found]
     users = len(verdict.users) if isinstance(verdict, ValidatedVO) else previous.get("users")
     result = {"observedGeneration": generation, "users": users, "conditions": conditions + others}
     return {key: value for key, value in result.items() if value is not None}
 
 
-def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, tuple[str, str, str]]:
-    found = {kind: ("True", *text) for kind, text in _GOOD.items()}
+def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, _Found]:
+    found: dict[str, _Found] = {kind: ("True", *text) for kind, text in _GOOD.items()}
     if isinstance(verdict, RefusedVO):
         found |= _refused(verdict)
+    elif verdict.vo.closed:
+        found |= _as_told(verdict.warnings) | {READY: _closed(verdict)}
     elif verdict.warnings:
-        found |= _not_true(verdict.warnings)
-        found[READY] = ("True", "Served", f"served from what is known: {verdict.warnings[0].message}")
-    if failure and failure.passing:
-        found[READY] = (
-            "True",
-            failure.reason,
-            f"served as before, for the change could not be made: {failure.message}",
-        )
-    elif failure:
+        found |= _as_told(verdict.warnings) | {READY: _served(verdict.warnings)}
+    if failure:
+        closed = verdict.vo is not None and verdict.vo.closed
         found[READY] = ("False", failure.reason, failure.message)
+        if failure.passing and not closed:
+            text = f"served as before, for the change could not be made: {failure.message}"
+            found[READY] = ("True", failure.reason, text)
     return found
 
 
-def _refused(verdict: RefusedVO) -> dict[str, tuple[str, str, str]]:
-    found = _not_true(verdict.problems)
-    if verdict.vo is None:  # an object that cannot be read names neither issuer nor client to look at
-        found |= {kind: ("Unknown", "NotLooked", "the object must be mended first") for kind in (ISSUER, CLIENT)}
-    first = verdict.problems[0]
-    more = "; ".join(problem.message for problem in verdict.problems)
-    return {**found, READY: ("False", first.reason, more)}
+def _refused(verdict: RefusedVO) -> dict[str, _Found]:
+    found = _as_told(verdict.problems)
+    if verdict.vo is None:  # an object that cannot be read names nothing to look at
+        looked = (kind for kind in _GOOD if kind != READY)
+        found |= {kind: ("Unknown", "NotLooked", "the object must be mended first") for kind in looked}
+    ordered = sorted(verdict.problems, key=lambda one: one.passing)
+    return {**found, READY: ("False", ordered[0].reason, "; ".join(problem.message for problem in ordered))}
 
 
-def _not_true(problems: tuple[Problem, ...]) -> dict[str, tuple[str, str, str]]:
-    return {one.condition: ("False", one.reason, one.message) for one in reversed(problems)}
+def _closed(verdict: ValidatedVO) -> _Found:
+    return ("False", "Removing", _REMOVING) if verdict.vo.deleting else ("False", "Suspended", _SUSPENDED)
 
 
-def _condition(
-    kind: str, found: tuple[str, str, str], before: dict[str, Any] | None, generation: int, now: float
-) -> Manifest:
+def _served(warnings: tuple[Problem, ...]) -> _Found:
+    troubles = [one for one in warnings if one.state != "True"]
+    before = "served from what is known" if troubles else "everything of this VO is in place, but"
+    return "True", "Served", f"{before}: {(troubles or list(warnings))[0].message}"
+
+
+def _as_told(problems: tuple[Problem, ...]) -> dict[str, _Found]:
+    """The first of each condition, the serious before those that pass."""
+    ordered = sorted(problems, key=lambda one: one.passing)
+    return {one.condition: (one.state, one.reason, one.message) for one in reversed(ordered)}
+
+
+def _condition(kind: str, found: _Found, before: dict[str, Any] | None, generation: int, now: float) -> Manifest:
     state, reason, message = found
     since = before.get("lastTransitionTime") if before and before.get("status") == state else None
     return {

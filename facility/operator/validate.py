@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from pydantic import ValidationError
 
 from facility import names
+from facility.operator import metadata
 from facility.operator.facts import Facts
 from facility.operator.objects import Manifest
 from facility.tokens.claims import same_issuer
 from facility.users import SUBJECT, FacilityUser
 from facility.vo import VirtualOrganization, covers
 
-READY, ISSUER, CLIENT = "Ready", "IssuerReachable", "ClientReady"
+READY, ISSUER, CLIENT, NETWORK = "Ready", "IssuerReachable", "ClientReady", "NetworkReady"
 #: Secrets that the hub must never be given as somebody's client
 RESERVED = re.compile(r"facility-ca|hub-secrets|broker-key|pool-key|(tls|session|ep|sh\.helm)[-.].*")
 _CLIENT_KEYS = ("client_id", "client_secret")
@@ -23,21 +25,30 @@ _CLIENT_KEYS = ("client_id", "client_secret")
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a condition is not True: a CamelCase reason and a sentence. `passing`: what was good goes on meanwhile."""
+    """Why a condition is not simply True: a CamelCase reason and a sentence.
+
+    passing: what was good goes on meanwhile; state: of the condition, "True" for a remark, "Unknown" for what was not
+    looked at.
+    """
 
     condition: str
     reason: str
     message: str
     passing: bool = False
+    state: Literal["True", "False", "Unknown"] = "False"
 
 
 @dataclass(frozen=True)
 class ValidatedVO:
-    """A VO that may be built. Its warnings do not keep it from being used."""
+    """A VO that may be built; closed ones too, which are built closed. Its warnings do not keep it from being used.
+
+    addresses: IP addresses of the hosts in its `network.allow`, as far as they have any.
+    """
 
     vo: VirtualOrganization
     users: tuple[FacilityUser, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -59,22 +70,23 @@ Verdict = ValidatedVO | RefusedVO
 
 def validate(facts: Facts) -> list[Verdict]:
     """One verdict for each object, the oldest first."""
-    people = _people(facts.users)
+    everybody = people(facts.users)
     elders: list[VirtualOrganization] = []
     verdicts: list[Verdict] = []
-    for manifest in sorted(facts.vos, key=_age):
-        verdict = _judge(manifest, facts, elders, people)
+    for manifest in sorted(facts.vos, key=age):
+        verdict = judge(manifest, facts, elders, everybody.get(manifest["metadata"]["name"], ()))
         verdicts.append(verdict)
         if verdict.vo:
             elders.append(verdict.vo)
     return verdicts
 
 
-def _age(manifest: Manifest) -> tuple[str, str]:
+def age(manifest: Manifest) -> tuple[str, str]:
+    """What the older of two objects has less of; of the same second, the name decides."""
     return manifest["metadata"].get("creationTimestamp", ""), manifest["metadata"]["name"]
 
 
-def _people(users: Iterable[Manifest]) -> dict[str, list[FacilityUser]]:
+def people(users: Iterable[Manifest]) -> dict[str, list[FacilityUser]]:
     """People by VO, in the order of their names; a malformed object is nobody and stops nobody."""
     result: dict[str, list[FacilityUser]] = {}
     for manifest in sorted(users, key=lambda one: str(one["metadata"]["name"])):
@@ -87,9 +99,17 @@ def _people(users: Iterable[Manifest]) -> dict[str, list[FacilityUser]]:
     return result
 
 
-def _judge(
-    manifest: Manifest, facts: Facts, elders: list[VirtualOrganization], people: dict[str, list[FacilityUser]]
+def judge(
+    manifest: Manifest, facts: Facts, elders: Iterable[VirtualOrganization], users: Sequence[FacilityUser]
 ) -> Verdict:
+    """One object's verdict.
+
+    Args:
+        manifest: the VirtualOrganization object.
+        facts: where its issuer, its client Secret and the hosts of its network are looked up.
+        elders: the VOs that are older (`age`) and can be read, whether they may be built or not.
+        users: its people.
+    """
     name = manifest["metadata"]["name"]
     try:
         vo = VirtualOrganization.parse(manifest)
@@ -97,10 +117,16 @@ def _judge(
         return RefusedVO(name, (Problem(READY, "BadName", str(error)),))
     except ValidationError as error:
         return RefusedVO(name, (Problem(READY, "BadSpec", spec_error(error)),))
-    problems = (*_conflicts(vo, elders), *_issuer(vo, facts), *_client(vo, facts))
+    problems = (*_unusable(vo), *_conflicts(vo, elders), *_outside(vo, facts), *_hosts(vo, facts))
     if all(problem.passing for problem in problems):
-        return ValidatedVO(vo, tuple(people.get(name, ())), problems)
+        return ValidatedVO(vo, tuple(users), problems, _addresses(vo, facts))
     return RefusedVO(name, problems, vo)
+
+
+def _outside(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
+    """Issuer and client. Nobody needs them while the VO is closed, so nothing about them keeps it from being closed."""
+    for problem in (*_issuer(vo, facts), *_client(vo, facts)):
+        yield replace(problem, passing=True) if vo.closed else problem
 
 
 def _served(vo: VirtualOrganization) -> bool:
@@ -114,7 +140,18 @@ def spec_error(error: ValidationError) -> str:
     return "; ".join(found)
 
 
-def _conflicts(vo: VirtualOrganization, elders: list[VirtualOrganization]) -> Iterable[Problem]:
+def _unusable(vo: VirtualOrganization) -> Iterable[Problem]:
+    """What its shape allows, and the files and policies that are made of it do not."""
+    if not re.fullmatch(SUBJECT, vo.spec.issuer):  # it must stand in HTCondor's map file, as a subject does
+        text = f"spec.issuer {vo.spec.issuer!r}: only printable ASCII without space, quote, comma and backslash"
+        yield Problem(READY, "BadSpec", text)
+    for place in vo.spec.network.allow:
+        if place.cidr and metadata.inside(place.cidr):
+            text = f"network.allow: {place.cidr} is the nodes' metadata service, which no pod may reach: remove it"
+            yield Problem(READY, "BadSpec", text)
+
+
+def _conflicts(vo: VirtualOrganization, elders: Iterable[VirtualOrganization]) -> Iterable[Problem]:
     for elder in elders:
         if same_issuer(elder.spec.issuer, vo.spec.issuer):
             text = f"issuer {vo.spec.issuer} belongs to the older VO {elder.name}; a VO needs an issuer of its own"
@@ -127,22 +164,38 @@ def _conflicts(vo: VirtualOrganization, elders: list[VirtualOrganization]) -> It
 
 
 def _issuer(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
-    if not re.fullmatch(SUBJECT, vo.spec.issuer):  # it must stand in HTCondor's map file, as a subject does
-        text = f"spec.issuer {vo.spec.issuer!r}: only printable ASCII without space, quote, comma and backslash"
-        yield Problem(READY, "BadSpec", text)
+    wanted = vo.spec.issuer
+    found = facts.issuers.get(wanted)
+    if found is None and vo.closed:
+        yield Problem(ISSUER, "NotLooked", f"the VO {vo.closed}: its issuer is not asked", True, "Unknown")
         return
-    found = facts.issuers.get(vo.spec.issuer)
     passing = _served(vo) or (found is not None and found.seen)
     if found is None or found.error:
         why = found.error if found else "it has not been asked yet"
-        text = f"the issuer {vo.spec.issuer} does not answer as it should: {why}"
+        text = f"the issuer {wanted} does not answer as it should: {why}"
         yield Problem(ISSUER, "IssuerUnreachable", text, passing)
-    elif not same_issuer(found.issuer, vo.spec.issuer):
-        text = f"the discovery document of {vo.spec.issuer} names another issuer, {found.issuer}: correct spec.issuer"
+    elif not same_issuer(found.issuer, wanted):
+        text = f"the discovery document of {wanted} names another issuer, {found.issuer}: correct spec.issuer"
         yield Problem(ISSUER, "IssuerMismatch", text)
     elif not found.keys:
-        text = f"the issuer {vo.spec.issuer} publishes no signing key (jwks_uri has no RSA or EC key)"
+        text = f"the issuer {wanted} publishes no signing key (jwks_uri has no RSA or EC key)"
         yield Problem(ISSUER, "IssuerWithoutKeys", text, passing)
+    elif found.issuer != wanted:
+        text = f"spec.issuer is {wanted} and the issuer's own document says {found.issuer}: they differ by a slash"
+        more = "cache and batch compare with the claim iss of access tokens, letter by letter: write that"
+        yield Problem(ISSUER, "IssuerDiffersBySlash", f"{text}; {more}", True, "True")
+
+
+def _hosts(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
+    unknown = [one.host for one in vo.spec.network.allow if one.host and not facts.hosts.get(one.host)]
+    if unknown:
+        text = f"no address is found for {', '.join(unknown)} of network.allow: nobody reaches it until there is one"
+        yield Problem(NETWORK, "HostUnknown", text, passing=True)
+
+
+def _addresses(vo: VirtualOrganization, facts: Facts) -> dict[str, tuple[str, ...]]:
+    hosts = [one.host for one in vo.spec.network.allow if one.host]
+    return {host: tuple(found) for host in hosts if (found := facts.hosts.get(host))}
 
 
 def _client(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
