@@ -11,10 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from facility.agent import files, socket
-from facility.exchange import SIGN_IN
+from facility.agent.report import reason
 
 NO_TOKEN = 1
 
@@ -42,12 +41,6 @@ def token(arguments: argparse.Namespace, directory: Path) -> int:
         print(f"this token is good for {answer['expires_in']} s only; no longer one can be had", file=sys.stderr)
     print(answer["access_token"])
     return 0
-
-
-def reason(answer: dict[str, Any]) -> str:
-    """What a person should read of an error, with what to do where they can do something."""
-    text = f"{answer.get('error_description') or 'no reason given'} ({answer.get('error')})"
-    return f"sign in again: {text}" if answer.get("error") == SIGN_IN else text
 
 
 def _refuse(text: str) -> int:

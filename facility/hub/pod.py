@@ -160,7 +160,7 @@ def environment(user: str, vo: VirtualOrganization, site: Site) -> dict[str, str
     """Where a user's programs find the lake, the access point, and the token for each."""
     found = {"FACILITY_VO": vo.name, "FACILITY_USER": user}
     if vo.spec.lakes:
-        found |= _lake(site.xcache(vo.name))
+        found |= _lake(site.xcache(vo.name)) | {"LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes)}
     if vo.spec.batch.enabled:
         found |= _batch(vo.name, site)
     return found

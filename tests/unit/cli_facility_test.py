@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ def test_status_says_who_you_are_and_how_long_each_token_is_good(
     write(place, Kept(LAKE, NOW.timestamp() + 95, "storage.read:/open"))
     assert cli.status(place, NOW) == 0
     out = capsys.readouterr().out
-    assert "user  cms-alice\nVO    cms\n" in out
+    assert "user   cms-alice\nVO     cms\n" in out
     assert "good for 1 min 35 s" in out
     assert f"{place}/lake  https://origin.test:1094  storage.read:/open" in out
     assert out.endswith("all is well\n")
@@ -61,7 +62,30 @@ def test_status_says_that_the_broker_is_away(place: Path, capsys: pytest.Capture
 
 def test_status_before_the_agent_has_written_says_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status"]) == 1
-    assert "status.json" in capsys.readouterr().err
+    assert "no agent has written" in capsys.readouterr().out
+
+
+def test_status_shows_the_lakes_and_the_link_for_signing_in_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAKE_ROOT", "root://xcache-cms:1094/")
+    monkeypatch.setenv("LAKE_HTTPS", "https://xcache-cms:1094")
+    monkeypatch.setenv("LAKE_PREFIXES", "/cms /cms-open")
+    monkeypatch.setenv("JUPYTERHUB_PUBLIC_HUB_URL", "https://hub.test/hub/")
+    write(place, Kept(LAKE, problem=Problem("interaction_required", "the session has ended")))
+    cli.status(place, NOW)
+    out = capsys.readouterr().out
+    assert "/cms       root://xcache-cms:1094//cms  https://xcache-cms:1094/cms\n" in out
+    assert "/cms-open  root://xcache-cms:1094//cms-open" in out
+    assert out.endswith("sign in again: https://hub.test/hub/oauth/cms/login\n")
+
+
+def test_status_as_json_has_the_same_facts(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(place, Kept(LAKE, NOW.timestamp() + 95, "storage.read:/open"))
+    assert cli.status(place, NOW, as_json=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["user"], found["vo"], found["trouble"]) == ("cms-alice", "cms", [])
+    assert [(one["name"], one["seconds"]) for one in found["tokens"]] == [("lake", 95)]
 
 
 def test_token_prints_what_the_agent_gives_for_audience_scope_and_time(

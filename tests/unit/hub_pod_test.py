@@ -33,7 +33,8 @@ LAKE = {
 
 
 def vo(name: str = "cms", **more: Any) -> VirtualOrganization:
-    spec = {"issuer": f"https://{name}.example/", "clientSecret": {"name": "s"}, "lakes": [LAKE], **more}
+    lakes = [{**LAKE, "prefix": f"/{name}"}]
+    spec = {"issuer": f"https://{name}.example/", "clientSecret": {"name": "s"}, "lakes": lakes, **more}
     return VirtualOrganization.parse({"metadata": {"name": name}, "spec": spec})
 
 
@@ -185,6 +186,7 @@ async def test_people_of_another_vo_get_their_own_and_nothing_of_the_first() -> 
     atlas = vo("atlas", batch={"enabled": False})
     found = environment(notebook(await made("atlas-bob", vo(), atlas)))
     assert found["LAKE_HOSTS"] == "xcache-atlas.facility.svc"
+    assert found["LAKE_PREFIXES"] == "/atlas"
     assert not [value for value in found.values() if "cms" in value]
     assert not [name for name in found if "CONDOR" in name]
 
