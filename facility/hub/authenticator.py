@@ -12,22 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.auth import Authenticator
+from jupyterhub.spawner import SpawnException
 from tornado import web
-from traitlets import Unicode
+from tornado.httputil import url_concat
+from traitlets import Unicode, default
 
-from facility.hub import chooser
+from facility.hub import admins, pages, refresh
 from facility.hub.broker_client import BrokerClient
+from facility.hub.closing import Servers, vo_of
 from facility.hub.cluster import Cluster
 from facility.hub.errors import SignInError, UnavailableError
-from facility.hub.handlers import CallbackHandler, LoginHandler
 from facility.hub.http import Http
 from facility.hub.provider import Provider
+from facility.hub.rounds import Round
+from facility.hub.routes import routes
+from facility.hub.standing import CLOSED, Standing
 from facility.hub.watch import VOs, Watcher
 from facility.kubernetes import SERVICE_ACCOUNT
 from facility.vo import VirtualOrganization
 
 _FIRST_LIST = 5  # seconds that a sign-in waits for the first list of VOs after the hub's start
 _GOOD, _BAD = 300, 30  # seconds between looks at an issuer that answers, and at one that does not
+_AGAIN = 5  # seconds after which servers of closed VOs are looked for again: some were just starting or stopping
+_ROLES = 60  # seconds after which roles that could not be written are tried again
 
 
 class VOAuthenticator(Authenticator):  # type: ignore[misc]
@@ -49,18 +56,20 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
         self._broker = BrokerClient(self.broker_url, Path(self.identity), self._http)
         self._cluster: Cluster | None = None
         self._watcher: Watcher | None = None
-        self._news: asyncio.Event | None = None
+        self._app: Any = None
+        self._servers: Servers | None = None
+        self._rounds: list[Round] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def get_handlers(self, app: Any) -> list[tuple[str, type]]:
-        """The routes; the hub asks for them once, with its loop running, so the watch begins here."""
-        self._start()
-        vo = r"/oauth/(?P<vo>[a-z][a-z0-9]{0,14})"
-        return [(f"{vo}/login", LoginHandler), (f"{vo}/callback", CallbackHandler)]
+    @default("manage_groups")
+    def _with_groups(self) -> bool:
+        return True
 
-    def get_custom_html(self, base_url: str) -> str:
-        """The chooser instead of a form for names and passwords."""
-        return chooser.page(base_url)
+    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
+        """The routes; the hub asks for them once, with its loop running, so the watch begins here."""
+        self._app = app
+        self._start()
+        return routes()
 
     @property
     def choices(self) -> list[Provider]:
@@ -85,16 +94,48 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
         """Nobody signs in by a form here."""
         return None
 
-    async def refresh_user(self, user: Any, handler: Any = None) -> bool:
-        """False only for a session that the broker knows to be dead; True whenever that is not certain.
+    async def standing(self, user: str) -> Standing:
+        """What is known of a user's session."""
+        provider = self.providers.get(vo_of(user))
+        return CLOSED if provider and provider.vo.closed else await self._broker.standing(user)
+
+    def sentence(self, user: str, standing: Standing) -> str:
+        """What that is, for the person."""
+        provider = self.providers.get(vo_of(user))
+        title, closed = (provider.login_service, provider.vo.closed) if provider else (vo_of(user), "")
+        return standing.sentence(title, closed)
+
+    async def refresh_user(self, user: Any, handler: Any = None) -> bool | dict[str, Any]:
+        """False only for a session that is known to be dead; True whenever that is not certain.
 
         An exception would sign the person out, None would start oauthenticator's own refresh: neither ever happens.
         """
         try:
-            return not await self._broker.is_dead(user.name)
+            standing = await self.standing(user.name)
+            if handler is not None:
+                handler.facility_standing = standing  # for the page that says so
+            return refresh.answer(user, vo_of(user.name), standing)
         except Exception:
             self.log.exception("State of %s unknown, taken for good", user.name)
             return True
+
+    async def pre_spawn_start(self, user: Any, spawner: Any) -> None:
+        """Nothing starts for somebody whose session is dead. Raises SpawnException with what to do."""
+        standing = await self.standing(user.name)
+        if not standing.dead:
+            return
+        text, link = self.sentence(user.name, standing), self._again(user.name)
+        if spawner.handler is not None and spawner.handler.current_user is not user:
+            text, link = f"The session of {user.name} has ended: only they can begin a new one, by signing in.", ""
+        raise SpawnException(text, reason="session", message_html=pages.again(link, text), status_code=403)
+
+    def _again(self, user: str) -> str:
+        """Where a person signs in again, and then finds their server; empty when their VO is closed or gone."""
+        provider = self.providers.get(vo_of(user))
+        if provider is None or provider.vo.closed:
+            return ""
+        base = self._app.hub.base_url
+        return str(url_concat(provider.login_url(base), {"next": f"{base}home"}))
 
     async def delete_user(self, user: Any) -> None:
         """A user who is removed from the hub leaves no session behind; without the broker nobody is removed (503)."""
@@ -104,18 +145,21 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
             raise web.HTTPError(503, str(error)) from None
 
     def changed(self, vos: VOs) -> None:
-        """Follow the objects: a provider stays while its VO's spec does, with the sign-ins that go through it."""
+        """Follow the objects: a provider stays while its VO does not change, with the sign-ins that go through it."""
         old = self.providers
         self.providers = {
-            name: old[name] if name in old and old[name].vo.spec == vo.spec else self._made(vo)
-            for name, vo in vos.items()
+            name: old[name] if name in old and _same(old[name].vo, vo) else self._made(vo) for name, vo in vos.items()
         }
-        if gone := sorted(old.keys() - vos.keys()):
+        gone = sorted(old.keys() - vos.keys())
+        new = sorted(name for name, one in self.providers.items() if old.get(name) is not one)
+        if gone:
             self.log.info("VOs gone: %s", ", ".join(gone))
-        if new := sorted(name for name, one in self.providers.items() if old.get(name) is not one):
+        if new:
             self.log.info("VOs new or changed: %s", ", ".join(new))
-        if self._news:
-            self._news.set()
+        if self._servers and (new or gone):
+            self._servers.expire({*new, *gone})
+        for one in self._rounds:
+            one.wake()
 
     def _made(self, vo: VirtualOrganization) -> Provider:
         return Provider(
@@ -130,8 +174,13 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
     def _start(self) -> None:
         self._cluster = Cluster.connect(self.namespace, Path(self.service_account))
         self._watcher = Watcher(self._cluster, self.changed, self.log)
-        self._news = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._look_after_issuers())]
+        self._servers = Servers(self._app, self.log)
+        self._rounds = [
+            Round(self._look_at_issuers, _BAD, self.log),
+            Round(self._follow_admins, _ROLES, self.log),
+            Round(self._stop_closed, _AGAIN, self.log),
+        ]
+        self._tasks = [asyncio.create_task(one) for one in (self._watch(), *(each.run() for each in self._rounds))]
 
     async def _watch(self) -> None:
         assert self._watcher is not None
@@ -141,13 +190,23 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
         finally:
             await self._cluster.close()
 
-    async def _look_after_issuers(self) -> None:
+    async def _look_at_issuers(self) -> None:
         """Keep `problem` of each provider true, so that the chooser can say who is not reachable."""
-        assert self._news is not None
-        while True:
-            self._news.clear()
-            await asyncio.gather(*(one.look(_GOOD, _BAD) for one in self.providers.values()))
-            try:
-                await asyncio.wait_for(self._news.wait(), _BAD)
-            except TimeoutError:
-                continue
+        await asyncio.gather(*(one.look(_GOOD, _BAD) for one in self.providers.values()))
+
+    async def _follow_admins(self) -> None:
+        """Roles of the VOs' admins; not before the first list, or they would lose them at each start."""
+        assert self._watcher is not None
+        if self._watcher.synced.is_set():
+            admins.follow(self._app.db, admins.wanted({name: one.vo for name, one in self.providers.items()}))
+
+    async def _stop_closed(self) -> None:
+        assert self._servers is not None
+        closed = {
+            name for name, one in self.providers.items() if one.vo.closed and one.vo.spec.removal.servers == "Stop"
+        }
+        await self._servers.stop(closed)
+
+
+def _same(old: VirtualOrganization, new: VirtualOrganization) -> bool:
+    return (old.spec, old.closed) == (new.spec, new.closed)

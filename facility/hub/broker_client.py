@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from facility.hub.errors import RefusedError, SignInError, UnavailableError
 from facility.hub.http import Answer, Http, NoAnswerError
+from facility.hub.standing import UNKNOWN, Standing
 
 #: seconds that a page of the hub waits for the broker's word on a session before going on without it
 STATE_TIMEOUT = 2
@@ -20,13 +21,15 @@ _AWAY = "The facility's token broker does not answer, so nobody can sign in now.
 
 @dataclass(frozen=True)
 class Session:
-    """A person's session as it came from the issuer. `claim` is the name as the issuer wrote it."""
+    """A person's session as it came from the issuer. `claim` is the name as the issuer wrote it, `groups` are theirs
+    in `wlcg.groups`."""
 
     user: str
     vo: str
     sub: str
     claim: str
     scopes: tuple[str, ...]
+    groups: tuple[str, ...]
     refresh_token: str = field(repr=False)
 
 
@@ -46,6 +49,7 @@ class BrokerClient:
             "claim": session.claim,
             "refresh_token": session.refresh_token,
             "scopes": list(session.scopes),
+            "groups": list(session.groups),
         }
         try:
             answer = await self._ask("PUT", session.user, json.dumps(body))
@@ -56,13 +60,13 @@ class BrokerClient:
         if answer.get("user") != session.user:
             raise UnavailableError("The hub and the broker name you differently. Tell the facility's administrators.")
 
-    async def is_dead(self, user: str) -> bool:
-        """Whether the broker knows that the user has to sign in again; False whenever that is not certain."""
+    async def standing(self, user: str) -> Standing:
+        """The state of a user's session; unknown whenever the broker does not say it in time. Never raises for that."""
         try:
             answer = await self._ask("GET", user, seconds=STATE_TIMEOUT)
         except NoAnswerError:
-            return False
-        return answer.status == 200 and answer.get("state") == "dead"
+            return UNKNOWN
+        return Standing.parse(answer.body) if answer.status == 200 else UNKNOWN
 
     async def forget(self, user: str) -> None:
         """Revoke and drop a user's session. Raises UnavailableError when the broker did not confirm it."""

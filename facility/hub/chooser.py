@@ -1,35 +1,67 @@
-"""The hub's sign-in page: which virtual organization are you of?
-
-A Jinja text that JupyterHub renders inside its own page with `authenticator` and `next` (escaped for URLs already);
-autoescape is off there, hence `|e` on everything that comes from an object.
-"""
+"""What the sign-in page shows: which virtual organization are you of?"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-_PAGE = """
-<section class="text-center" aria-labelledby="choose">
-  <h1 id="choose">Sign in</h1>
-  {% if authenticator.choices %}
-  <p>Choose your virtual organization. You will sign in there, with the account you have there.</p>
-  <ul class="list-unstyled">
-    {% for one in authenticator.choices %}
-    <li class="mb-3">
-      <a class="btn btn-jupyter btn-lg" data-vo="{{ one.vo.name | e }}"
-         {% if one.problem %}aria-describedby="problem-{{ one.vo.name | e }}"{% endif %}
-         href="{{ one.login_url(base) | e }}{% if next %}?next={{ next }}{% endif %}">{{ one.login_service | e }}</a>
-      {% if one.problem %}<p id="problem-{{ one.vo.name | e }}">not reachable now</p>{% endif %}
-    </li>
-    {% endfor %}
-  </ul>
-  {% else %}
-  <p>No virtual organization is set up here yet. The facility's administrators add them.</p>
-  {% endif %}
-</section>
-"""
+from tornado.httputil import url_concat
+
+from facility import names
+from facility.hub.pages import logo_url
+
+#: the VO that this browser signed in with last
+COOKIE = "facility-vo"
+_A_YEAR = 365  # days
 
 
-def page(base_url: str) -> str:
-    """The Jinja text for a hub at `base_url`, such as /hub/."""
-    return "{% set base = " + json.dumps(base_url) + " %}" + _PAGE
+@dataclass(frozen=True)
+class Choice:
+    """One VO on the page. `problem` is why its issuer is not reachable now, `closed` why nobody can sign in."""
+
+    name: str
+    title: str
+    url: str
+    logo: str = ""
+    problem: str = ""
+    closed: str = ""
+
+    @property
+    def search(self) -> str:
+        """What a search looks in."""
+        return f"{self.title} {self.name}"
+
+
+def choices(providers: Iterable[Any], base_url: str, next_url: str = "") -> list[Choice]:
+    """The page's VOs, in the order of `providers`. Their links lead on to `next_url` if there is one."""
+    onward = {"next": next_url} if next_url else {}
+    return [
+        Choice(
+            name=one.vo.name,
+            title=one.login_service,
+            url=url_concat(one.login_url(base_url), onward),
+            logo=logo_url(one.vo.name, one.vo.spec.logo, base_url),
+            problem=one.problem,
+            closed=one.vo.closed,
+        )
+        for one in providers
+    ]
+
+
+def first(found: Iterable[Choice], *preferred: str) -> Choice | None:
+    """The choice that goes on top: the first of the preferred VOs that is there and open."""
+    by_name = {one.name: one for one in found if not one.closed}
+    return next((by_name[name] for name in preferred if name in by_name), None)
+
+
+def remember(handler: Any, vo: str) -> None:
+    """Let the browser know its VO next time. The cookie holds nothing but that name, and no page's script sees it."""
+    options = {"path": handler.hub.base_url, "samesite": "Lax", "expires_days": _A_YEAR}
+    handler._set_cookie(COOKIE, vo, encrypted=False, **options)
+
+
+def remembered(handler: Any) -> str:
+    """The VO of the last sign-in in this browser, empty if there is none."""
+    name = handler.get_cookie(COOKIE, "")
+    return name if names.VO_NAME.fullmatch(name) else ""

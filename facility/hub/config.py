@@ -44,9 +44,11 @@ def sign_in(c: Any, site: Site) -> None:
     c.Authenticator.any_allow_config = True  # who may come in is written in the VO objects
     c.Authenticator.enable_auth_state = True
     c.Authenticator.username_pattern = USERNAME
-    # never 0: that would also switch off the look before a spawn. The broker answers from memory.
+    c.Authenticator.manage_groups = True
+    # never 0: that would switch off every look at a session. The broker answers from memory.
     c.Authenticator.auth_refresh_age = 300
-    c.Authenticator.refresh_pre_spawn = True
+    # VOAuthenticator looks before each spawn by itself, and says why it refuses; JupyterHub's own look says 403
+    c.Authenticator.refresh_pre_spawn = False
 
 
 def users_pods(c: Any, site: Site) -> None:

@@ -18,7 +18,10 @@ from uuid import uuid4
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
 from tornado import web
+from tornado.httputil import url_concat
 
+from facility.hub import chooser, pages
+from facility.hub.closing import vo_of
 from facility.hub.errors import MismatchError, RefusedError, SignInError
 from facility.hub.provider import Provider
 from facility.tokens.claims import same_issuer
@@ -95,7 +98,18 @@ class LoginHandler(OfVO, OAuthLoginHandler):  # type: ignore[misc]
             await self.enter(vo)
         except SignInError as error:
             raise self.page(error) from None
+        if self.current_user and vo_of(self.current_user.name) != vo and not self.get_argument("over", ""):
+            self.finish(self._ask_first())
+            return
         super().get()
+
+    def _ask_first(self) -> str:
+        """The page for who is signed in with another VO: they are about to become another user."""
+        assert self.provider is not None
+        onward = {"over": "1", **{key: value for key in ("next",) if (value := self.get_argument(key, ""))}}
+        namespace = {**self.template_namespace, "xsrf_token": self.xsrf_token.decode("ascii")}
+        values = {"title": self.provider.login_service, "forward": url_concat(self.request.path, onward)}
+        return pages.render(self.settings, "over.html", **{**namespace, **values})
 
     def set_state_cookie(self, state_cookie_value: str) -> None:
         name, path = self.cookie
@@ -126,6 +140,15 @@ class CallbackHandler(OfVO, OAuthCallbackHandler):  # type: ignore[misc]
             await super().get()
         except SignInError as error:
             raise self.page(error) from None
+
+    def set_login_cookie(self, user: Any) -> None:
+        """Whoever was signed in here before is signed out, with all that this browser held of their session."""
+        before = self.get_current_user_cookie()
+        if before is not None and before.name != user.name:
+            self.clear_login_cookie()
+            self.set_session_cookie()
+        super().set_login_cookie(user)
+        chooser.remember(self, vo_of(user.name))
 
     def nonce(self) -> str:
         """What the ID token has to say."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from facility.hub.errors import RefusedError, UnavailableError
 from facility.tokens.claims import SKEW, ClaimsError, same_issuer, unverified
+from facility.tokens.groups import admitted
 from facility.vo import VirtualOrganization
 
 GROUPS = "wlcg.groups"
@@ -61,12 +62,9 @@ def recognise(claims: dict[str, Any], userinfo: dict[str, Any], name_claim: str)
 
 
 def check_admitted(person: Person, vo: VirtualOrganization) -> None:
-    """Raises RefusedError, naming the groups that would do, unless the VO's allowedGroups let the person in.
-
-    Only asserted groups count: being in a child group does not imply its parent (WLCG profile, groups).
-    """
+    """Raises RefusedError, naming the groups that would do, unless the VO's allowedGroups let the person in."""
     allowed = vo.spec.login.allowed_groups
-    if not allowed or person.groups & set(allowed):
+    if admitted(person.groups, allowed):
         return
     title = vo.spec.display_name or vo.name
     held = ", ".join(sorted(person.groups)) or "none"

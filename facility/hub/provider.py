@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from oauthenticator.generic import GenericOAuthenticator
-from traitlets import Callable, Instance, Unicode
+from traitlets import Callable, Instance, Unicode, default
 
 from facility import names
-from facility.hub import issuer, person
+from facility.hub import groups, issuer, person
 from facility.hub.broker_client import BrokerClient, Session
 from facility.hub.cluster import Cluster, MissingSecretError
 from facility.hub.errors import RefusedError, UnavailableError
@@ -46,6 +46,10 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]
         self.scope = list(self.vo.spec.session_scopes)
         self.login_service = self.vo.spec.display_name or self.vo.name
 
+    @default("manage_groups")
+    def _with_groups(self) -> bool:
+        return True
+
     def login_url(self, base_url: str) -> str:
         """Path of this VO's sign-in."""
         return f"{base_url}oauth/{self.vo.name}/login"
@@ -56,7 +60,12 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]
         return f"{self.public_url.rstrip('/')}{base}oauth/{self.vo.name}/callback"
 
     async def prepare(self) -> None:
-        """Make ready for one sign-in: client and secret as they are now, endpoints. Raises UnavailableError."""
+        """Make ready for one sign-in: client and secret as they are now, endpoints.
+
+        Raises RefusedError while the VO is closed, UnavailableError when something does not answer or is not set up.
+        """
+        if self.vo.closed:
+            raise RefusedError(f"{self.login_service} {self.vo.closed}: nobody can sign in with it here now.")
         try:
             client = await self.cluster.client_credentials(self.vo.spec.client_secret.name)
         except MissingSecretError as error:
@@ -103,7 +112,8 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]
         person.check_admitted(someone, self.vo)
         session = self._session(someone, answer)
         kept = {"vo": session.vo, "issuer": self.vo.spec.issuer, "sub": session.sub, "scope": list(session.scopes)}
-        return {"name": session.user, "auth_state": kept, _SESSION: session}
+        mine = groups.of_person(self.vo.name, someone.groups)
+        return {"name": session.user, "auth_state": kept, "groups": mine, _SESSION: session}
 
     async def check_allowed(self, username: str, auth_model: AuthModel | None) -> bool:
         """True: `authenticate` has looked at the groups, where no `allow_all` of a configuration passes them by."""
@@ -128,7 +138,7 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]
             )
         # RFC 6749, section 5.1: an answer without scope grants what was asked for
         scopes = tuple(granted.split()) if isinstance(granted, str) else tuple(self.scope)
-        return Session(user, self.vo.name, someone.sub, someone.claim, scopes, token)
+        return Session(user, self.vo.name, someone.sub, someone.claim, scopes, tuple(sorted(someone.groups)), token)
 
     async def _redeem(self, params: dict[str, Any]) -> Answer:
         """The token response for a code (RFC 6749, section 4.1.3). The body may quote the code: it is not shown."""

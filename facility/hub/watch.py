@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
@@ -18,7 +19,8 @@ VOs = dict[str, VirtualOrganization]
 class Watcher:
     """Calls `changed` with all usable VOs by name, at the start and whenever one has come, changed or gone.
 
-    Usable is what the operator holds for ready: whoever signs in finds a cache and an access point.
+    Usable is what the operator holds for ready: whoever signs in finds a cache and an access point. A closed VO is
+    told of too, for its people are to learn that it is closed.
 
     `synced` is set once the first list has been read: before that an unknown VO may only be unknown yet.
     """
@@ -27,6 +29,7 @@ class Watcher:
         self._changed = changed
         self._log = log
         self._known: VOs = {}
+        self._telling = False
         self._mirror = cluster.virtual_organizations(self._take, self._forget, log)
         self.synced = self._mirror.synced
 
@@ -37,14 +40,21 @@ class Watcher:
     def _take(self, one: Json) -> None:
         if vo := self._parsed(one):
             self._known[vo.name] = vo
-            self._tell()
+            self._tell_soon()
 
     def _forget(self, name: str) -> None:
         self._known.pop(name, None)
-        self._tell()
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        """Once for all objects of a list; before anybody who waits for `synced` goes on."""
+        if not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
 
     def _tell(self) -> None:
-        usable, doubles = one_per_issuer(vo for vo in self._known.values() if vo.ready)
+        self._telling = False
+        usable, doubles = one_per_issuer(vo for vo in self._known.values() if vo.ready or vo.closed)
         for vo in doubles:
             self._log.warning("VO %s is left out: an older one has the issuer %s", vo.name, vo.spec.issuer)
         self._changed(usable)

@@ -119,6 +119,12 @@ def text(page: requests.Response) -> str:
     return re.sub(r"\s+", " ", html.unescape(plain))
 
 
+def links(page: requests.Response) -> dict[str, tuple[str, str]]:
+    """The VOs that the chooser leads to, as (path, title)."""
+    found = re.findall(r'<a class="facility-vo" data-vo="(.*?)" href="(.*?)".*?facility-title">(.*?)<', page.text, re.S)
+    return {vo: (html.unescape(path), html.unescape(title)) for vo, path, title in found}
+
+
 def spec(issuer: Issuer, **more: Any) -> dict[str, Any]:
     """A VO at that issuer that admits its own root group."""
     login = {"allowedGroups": [f"/{issuer.name}"]}
