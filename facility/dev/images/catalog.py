@@ -26,9 +26,13 @@ class Image:
 IMAGES: dict[str, Image] = {
     image.name: image
     for image in (
-        Image("facility", ("operator", "broker"), ("agent", "broker", "checks", "cli", "condor", "operator", "xcache")),
+        Image(
+            "facility",
+            ("operator", "broker"),
+            ("agent", "broker", "checks", "cli", "condor", "inspection", "operator", "xcache"),
+        ),
         Image("hub", ("hub",), ("checks", "condor", "hub", "xcache")),
-        Image("notebook", ("lake",), ("agent", "cli", "condor", "lake")),
+        Image("notebook", ("lake",), ("agent", "cli", "condor", "lab", "lake")),
         Image("condor", (), ("checks", "condor")),
         Image("xcache", (), ("xcache",)),
         Image("demo", ("demo",), ("checks", "dev.__init__", "dev.issuer", "dev.lake")),

@@ -1,0 +1,1 @@
+"""`facility check`: what is wrong with a facility."""
