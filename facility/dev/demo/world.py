@@ -57,6 +57,7 @@ CMS = DemoVO(
         Account("carol", ("/cms",), "5c1a0f0e-3f0a-4d3e-9a51-000000000002"),
         Account("mallory", ("/guests",), "5c1a0f0e-3f0a-4d3e-9a51-000000000003"),
         Account("alias", ("/cms",), "5c1a0f0e-3f0a-4d3e-9a51-000000000004", preferred="alice"),
+        Account("erin", ("/cms", "/cms/admins"), "5c1a0f0e-3f0a-4d3e-9a51-000000000005"),
     ),
 )
 ATLAS = DemoVO(
@@ -91,7 +92,20 @@ def manifest(vo: DemoVO, namespace: str = "facility") -> dict[str, Any]:
             "displayName": vo.title,
             "issuer": vo.issuer,
             "clientSecret": {"name": client_secret(vo)},
-            "login": {"allowedGroups": [f"/{vo.name}"]},
+            "login": {"allowedGroups": [f"/{vo.name}"], "adminGroups": [f"/{vo.name}/admins"]},
+            "limits": {"user": {"servers": 2}},
+            "profiles": [
+                {"name": "standard", "displayName": "Standard", "description": "Enough for most work."},
+                {
+                    "name": "analysis",
+                    "displayName": "Analysis",
+                    "description": "More memory, for members of the analysis group.",
+                    "groups": [f"/{vo.name}/analysis"],
+                    "memory": "512Mi",
+                    "memoryLimit": "4Gi",
+                    "environment": {"ANALYSIS": vo.name},
+                },
+            ],
             "lakes": [
                 {
                     "prefix": f"/{vo.name}",

@@ -1,0 +1,239 @@
+"""A VO is suspended, opened again, and deleted while its people work: everything of it follows, nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from facility.dev.cluster.problems import ClusterError
+from facility.dev.demo import world
+from facility.dev.demo.mainjob import Outcome, Stage, result
+from facility.dev.demo.person import SignInError
+
+pytestmark = pytest.mark.cluster
+VO = world.ATLAS
+POD = "jupyter-atlas-bob"
+
+SPOOL = r"""
+import htcondor2, json
+description = htcondor2.Submit({"executable": "/bin/sleep", "arguments": "600", "transfer_executable": "false",
+                                "request_memory": "10MB"})
+schedd = htcondor2.Schedd()
+placed = schedd.submit(description, count=2, spool=True)
+schedd.spool(placed)
+print("RESULT", json.dumps(placed.cluster()))
+"""
+
+REMOVE = r"""
+import htcondor2
+htcondor2.Schedd().act(htcondor2.JobAction.Remove, f"ClusterId == {CLUSTER}")
+"""
+
+READ = r"""
+import os, json, subprocess
+done = subprocess.run(["xrdcp", "-f", os.environ["LAKE_ROOT"] + PATH, "/tmp/copy"], capture_output=True, text=True)
+print("RESULT", json.dumps([done.returncode, done.stderr[-300:]]))
+"""
+
+
+def patch(stage: Stage, vo: world.DemoVO, **spec: Any) -> None:
+    stage.cluster.do("patch", "vo", vo.name, "-n", "facility", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def ready(stage: Stage, vo: world.DemoVO) -> tuple[str, str]:
+    found = stage.cluster.condition("vo", "facility", vo.name, "Ready")
+    return found.get("status", ""), found.get("reason", "")
+
+
+def usable(stage: Stage, vo: world.DemoVO) -> bool:
+    cache = stage.cluster.get("statefulset", f"xcache-{vo.name}", "-n", "facility")
+    return ready(stage, vo)[0] == "True" and bool(cache["status"].get("readyReplicas"))
+
+
+async def cell(stage: Stage, vo: world.DemoVO, code: str) -> Any:
+    """The RESULT of a cell in the notebook of the VO's person."""
+    async with stage.at_hub(vo, vo.person.name) as person:
+        await person.sign_in()
+        await person.spawn()
+        async with person.kernel() as kernel:
+            return result(await kernel.run(code, 180))
+
+
+async def told(stage: Stage, vo: world.DemoVO) -> str:
+    """What somebody who signs in is told."""
+    async with stage.at_hub(vo, vo.person.name) as person:
+        try:
+            return await person.sign_in()
+        except SignInError as refusal:
+            return str(refusal)
+
+
+def in_pod(stage: Stage, *command: str) -> str:
+    return stage.cluster.execute("facility-users", POD, "notebook", command)
+
+
+def queue(stage: Stage) -> list[list[Any]]:
+    """(state, reason of hold) of the jobs of bob, as the access point itself has them."""
+    command = ["condor_q", "-name", f"ap@ap-{VO.name}.facility-batch.svc", "-all", "-af", "JobStatus", "HoldReason"]
+    lines = stage.cluster.execute("facility-batch", f"ap-{VO.name}-0", "access-point", command).splitlines()
+    return [[int(line.split()[0]), line.partition(" ")[2]] for line in lines if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def suspended(stage: Stage, outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """atlas, suspended while bob's notebook runs and two of his jobs are queued; its servers are kept at first."""
+    found: dict[str, Any] = {"cluster": asyncio.run(cell(stage, VO, SPOOL))}
+    found["others"] = stage.cluster.get("pod", "xcache-cms-0", "-n", "facility")["metadata"]["uid"]
+    found["pod"] = stage.cluster.get("pod", POD, "-n", "facility-users")["metadata"]["uid"]
+    patch(stage, VO, suspended=True, removal={"servers": "Keep"})
+    found["began"] = time.monotonic()
+    yield found
+    patch(stage, VO, suspended=False, removal={"servers": "Stop"})
+    stage.cluster.wait_for("atlas open again", lambda: usable(stage, VO), 120)
+
+
+def test_the_status_and_the_sign_in_page_say_so(stage: Stage, suspended: dict[str, Any]) -> None:
+    stage.cluster.wait_for("reason Suspended", lambda: ready(stage, VO) == ("False", "Suspended"), 20)
+    refusal = asyncio.run(told(stage, VO))
+    assert "suspended" in refusal, refusal
+
+
+def test_token_files_are_gone_within_seconds(stage: Stage, suspended: dict[str, Any]) -> None:
+    gone = lambda: "lake" not in in_pod(stage, "ls", "/run/token").split()  # noqa: E731
+    stage.cluster.wait_for("bob's token removed", gone, 30)
+    assert "suspended" in in_pod(stage, "cat", "/run/token/status.json")
+
+
+def test_the_cache_is_closed_and_keeps_its_volume(stage: Stage, suspended: dict[str, Any]) -> None:
+    chosen = ("pods", "-n", "facility", "-l", f"app.kubernetes.io/component=xcache,analysis-facility.io/vo={VO.name}")
+    stage.cluster.wait_for("the cache closed", lambda: not stage.cluster.items(*chosen), 60)
+    assert stage.cluster.get("pvc", f"cache-xcache-{VO.name}-0", "-n", "facility")
+
+
+def test_jobs_are_held_with_the_reason(stage: Stage, suspended: dict[str, Any]) -> None:
+    held = lambda: bool(jobs := queue(stage)) and all(state == 5 for state, _ in jobs)  # noqa: E731
+    stage.cluster.wait_for("all jobs held", held, 150)
+    assert all("suspended" in reason for _, reason in queue(stage))
+    execute = (
+        "pods",
+        "-n",
+        "facility-batch",
+        "-l",
+        f"app.kubernetes.io/component=execute,analysis-facility.io/vo={VO.name}",
+    )
+    stage.cluster.wait_for("execute pods gone", lambda: not running(stage, *execute), 60)
+
+
+def running(stage: Stage, *chosen: str) -> list[str]:
+    pods = stage.cluster.items(*chosen)
+    return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") in ("Pending", "Running")]
+
+
+def test_another_vo_notices_nothing(stage: Stage, suspended: dict[str, Any]) -> None:
+    assert stage.cluster.get("pod", "xcache-cms-0", "-n", "facility")["metadata"]["uid"] == suspended["others"]
+    status, text = asyncio.run(cell(stage, world.CMS, f"PATH = {world.CMS.file!r}\n{READ}"))
+    assert status == 0, text
+
+
+def test_opened_again_the_same_notebook_reads_without_a_new_sign_in(stage: Stage, suspended: dict[str, Any]) -> None:
+    patch(stage, VO, suspended=False)
+    stage.cluster.wait_for("atlas open again", lambda: usable(stage, VO), 90)
+    there = lambda: "lake" in in_pod(stage, "ls", "/run/token").split()  # noqa: E731
+    stage.cluster.wait_for("bob's token is back", there, 40)
+    assert stage.cluster.get("pod", POD, "-n", "facility-users")["metadata"]["uid"] == suspended["pod"]
+    read = f"xrdcp -f $LAKE_ROOT{VO.file} /tmp/copy && stat -c %s /tmp/copy"
+    assert int(in_pod(stage, "sh", "-c", read).split()[-1]) > 1000
+
+
+def test_held_jobs_are_released(stage: Stage, suspended: dict[str, Any]) -> None:
+    free = lambda: all(state in (1, 2) for state, _ in queue(stage))  # noqa: E731
+    stage.cluster.wait_for("all jobs released", free, 90)
+    asyncio.run(cell(stage, VO, f"CLUSTER = {suspended['cluster']}\n{REMOVE}\nprint('RESULT 0')"))
+
+
+def test_servers_are_stopped_where_the_vo_says_so(stage: Stage, suspended: dict[str, Any]) -> None:
+    patch(stage, VO, suspended=True, removal={"servers": "Stop"})
+    gone = lambda: not stage.cluster.items("pods", "-n", "facility-users", "-l", "analysis-facility.io/vo=atlas")  # noqa: E731
+    stage.cluster.wait_for("bob's server stopped", gone, 60)
+    assert stage.cluster.get("pvc", "home-atlas-bob", "-n", "facility-users")
+
+
+def sessions(stage: Stage, vo: str) -> list[dict[str, Any]]:
+    chosen = f"analysis-facility.io/component=session,analysis-facility.io/vo={vo}"
+    return stage.cluster.items("secrets", "-n", "facility", "-l", chosen)
+
+
+def delete(stage: Stage, vo: world.DemoVO) -> float:
+    """Seconds until the object is gone."""
+    began = time.monotonic()
+    stage.cluster.do("delete", "vo", vo.name, "-n", "facility", "--wait=false")
+    stage.cluster.wait_for(f"VO {vo.name} gone", lambda: not exists(stage, vo), 120)
+    return time.monotonic() - began
+
+
+def exists(stage: Stage, vo: world.DemoVO) -> bool:
+    return vo.name in [one["metadata"]["name"] for one in stage.cluster.items("vo", "-n", "facility")]
+
+
+def use(stage: Stage, vo: world.DemoVO) -> None:
+    """The VO's person signs in and reads."""
+    stage.cluster.apply(world.manifest(vo))
+    stage.cluster.wait_for(f"VO {vo.name}", lambda: usable(stage, vo), 90)
+    status, text = asyncio.run(cell(stage, vo, f"PATH = {vo.file!r}\n{READ}"))
+    assert status == 0, text
+
+
+def test_a_deleted_vo_takes_sessions_servers_and_cache_with_it_and_leaves_homes(stage: Stage, outcome: Outcome) -> None:
+    use(stage, world.ESCAPE)
+    assert sessions(stage, "escape")
+    took = delete(stage, world.ESCAPE)
+    assert took < 60
+    assert not sessions(stage, "escape")
+    assert not stage.cluster.items("pods", "-n", "facility-users", "-l", "analysis-facility.io/vo=escape")
+    gone = lambda: not stage.cluster.items("pvc", "-n", "facility", "-l", "analysis-facility.io/vo=escape")  # noqa: E731
+    stage.cluster.wait_for("the cache's volume gone", gone, 60)
+    assert stage.cluster.get("pvc", "home-escape-dave", "-n", "facility-users")
+    assert "refresh token of escape-dave revoked" in stage.cluster.do("logs", "deploy/broker", "-n", "facility")
+    refusal = asyncio.run(told(stage, world.ESCAPE))
+    assert "escape" in refusal, refusal
+
+
+def test_a_vo_goes_also_when_its_issuer_is_gone(stage: Stage, outcome: Outcome) -> None:
+    use(stage, world.ESCAPE)
+    try:
+        stage.cluster.do("scale", "deploy/iam-escape", "-n", "demo", "--replicas=0")
+        took = delete(stage, world.ESCAPE)
+    finally:
+        stage.cluster.do("scale", "deploy/iam-escape", "-n", "demo", "--replicas=1")
+        stage.cluster.do("rollout", "status", "deploy/iam-escape", "-n", "demo", "--timeout=60s")
+    assert took < 100
+    assert not sessions(stage, "escape")
+
+
+def test_the_same_vo_can_come_back(stage: Stage, outcome: Outcome) -> None:
+    before = stage.cluster.get("facilityuser", "escape-dave", "-n", "facility")["spec"]["uid"]
+    use(stage, world.ESCAPE)
+    assert stage.cluster.get("facilityuser", "escape-dave", "-n", "facility")["spec"]["uid"] == before
+
+
+def test_a_lake_comes_and_goes_with_its_entry(stage: Stage, outcome: Outcome) -> None:
+    lakes = world.manifest(world.ESCAPE)["spec"]["lakes"]
+    patch(stage, world.ESCAPE, lakes=[])
+    with_cache = lambda: "xcache-escape" in stage.cluster.do("get", "statefulsets", "-n", "facility", "-o", "name")  # noqa: E731
+    stage.cluster.wait_for("the cache withdrawn", lambda: not with_cache(), 60)
+    patch(stage, world.ESCAPE, lakes=lakes)
+    stage.cluster.wait_for("the cache back", lambda: usable(stage, world.ESCAPE), 90)
+    status, text = asyncio.run(cell(stage, world.ESCAPE, f"PATH = {world.ESCAPE.file!r}\n{READ}"))
+    assert status == 0, text
+
+
+def test_a_person_has_no_way_to_a_vo_that_is_not_there(stage: Stage, outcome: Outcome) -> None:
+    with pytest.raises(ClusterError):
+        stage.cluster.get("vo", "lhcb", "-n", "facility")
+    nobody = world.DemoVO("lhcb", "none", world.CMS.port, "", world.CMS.people)
+    assert "404" in asyncio.run(told(stage, nobody))
