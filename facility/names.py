@@ -19,6 +19,8 @@ LABEL_VO = f"{API_GROUP}/vo"
 LABEL_OWNER = f"{API_GROUP}/owner"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+#: on objects that lie in no namespace: the namespace of the facility that they belong to
+LABEL_FACILITY = f"{API_GROUP}/facility"
 #: value of LABEL_MANAGED_BY on all that the operator writes: what has it and is not built any more is removed
 OPERATOR = "facility-operator"
 #: on every VO that the operator serves: its people's sessions end before the object goes

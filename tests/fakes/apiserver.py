@@ -33,6 +33,7 @@ KINDS = {
     "apps/v1": {"statefulsets": "StatefulSet"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "rbac.authorization.k8s.io/v1": {"roles": "Role"},
+    "scheduling.k8s.io/v1": {"priorityclasses": "PriorityClass"},
     GROUP: {"virtualorganizations": "VirtualOrganization", "facilityusers": "FacilityUser"},
 }
 #: what a client may look for before it begins, and never reads
@@ -59,13 +60,13 @@ class ApiServer:
         app = web.Application()
         for root in ("/api/{version}", "/apis/{group}/{version}"):
             app.router.add_get(root, self._resources)
-            path = f"{root}/namespaces/{{namespace}}/{{plural}}"
-            app.router.add_get(path, self._list)
-            app.router.add_post(path, self._create)
-            app.router.add_get(path + "/{name}", self._get)
-            app.router.add_patch(path + "/{name}", self._patch)
-            app.router.add_patch(path + "/{name}/{sub}", self._patch)
-            app.router.add_delete(path + "/{name}", self._delete)
+            for path in (f"{root}/namespaces/{{namespace}}/{{plural}}", f"{root}/{{plural}}"):
+                app.router.add_get(path, self._list)
+                app.router.add_post(path, self._create)
+                app.router.add_get(path + "/{name}", self._get)
+                app.router.add_patch(path + "/{name}", self._patch)
+                app.router.add_patch(path + "/{name}/{sub}", self._patch)
+                app.router.add_delete(path + "/{name}", self._delete)
         app.router.add_get("/api", self._versions)
         app.router.add_get("/apis", self._groups)
         self.server = TestServer(app)
@@ -131,7 +132,7 @@ class ApiServer:
     def _key_of(self, manifest: Object) -> Key:
         version, meta = manifest["apiVersion"], manifest["metadata"]
         plural = next(plural for plural, kind in KINDS[version].items() if kind == manifest["kind"])
-        return version, meta["namespace"], plural, meta["name"]
+        return version, meta.get("namespace", ""), plural, meta["name"]
 
     def _store(self, key: Key, manifest: Object) -> Object:
         before = self.objects.get(key)
@@ -175,7 +176,7 @@ class ApiServer:
     def _key(self, request: web.Request) -> Key:
         info = request.match_info
         version = f"{info['group']}/{info['version']}" if "group" in info else info["version"]
-        return version, info["namespace"], info["plural"], info.get("name", "")
+        return version, info.get("namespace", ""), info["plural"], info.get("name", "")
 
     def _note(self, request: web.Request, key: Key) -> None:
         self.requests.append((request.method, "/".join(part for part in key[1:] if part)))

@@ -19,7 +19,7 @@ from facility.operator.build.condor import (
     switching_accounts,
     to_central_manager,
 )
-from facility.operator.build.network import anywhere, dns, peer, policy
+from facility.operator.build.network import Addresses, anywhere, dns, listed, peer, policy
 from facility.operator.objects import NETWORK_POLICY, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, Kind, Manifest
 from facility.site import Site
 from facility.users import FacilityUser
@@ -39,15 +39,18 @@ def people(vo: VirtualOrganization, users: Iterable[FacilityUser], site: Site) -
     return config_map(f"{names.access_point(vo.name)}-people", site.namespaces.batch, files, _COMPONENT, vo.name)
 
 
-def access_point(vo: VirtualOrganization, site: Site) -> list[Manifest]:
-    """All other objects of the access point. Its Secrets (`pool-key`, `tls-ap-<vo>`) and `people` are made apart."""
+def access_point(vo: VirtualOrganization, site: Site, addresses: Addresses | None = None) -> list[Manifest]:
+    """All other objects of the access point. Its Secrets (`pool-key`, `tls-ap-<vo>`) and `people` are made apart.
+
+    addresses: of the hosts that the VO's pods may reach.
+    """
     name, namespace = names.access_point(vo.name), site.namespaces.batch
     files = {"condor_config": config.access_point(vo, site), "credmon.json": credmon_settings(vo, site)}
     return [
         _object(SERVICE_ACCOUNT, vo, site, automountServiceAccountToken=False),
         config_map(f"{name}-config", namespace, files, _COMPONENT, vo.name),
         _object(NETWORK_POLICY, vo, site, spec=_wall(vo, site)),
-        _execute_wall(vo, site),
+        _execute_wall(vo, site, addresses or {}),
         _object(SERVICE, vo, site, spec={"selector": _selector(vo), "ports": [{"name": "condor", **CONDOR_PORT[0]}]}),
         _object(STATEFUL_SET, vo, site, spec=_stateful_set(vo, site)),
     ]
@@ -88,8 +91,8 @@ def _wall(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     return policy(_selector(vo), ingress=[{"from": callers, "ports": CONDOR_PORT}], egress=ways)
 
 
-def _execute_wall(vo: VirtualOrganization, site: Site) -> Manifest:
-    """Execute pods of the VO: HTCondor, the VO's cache, and nothing else.
+def _execute_wall(vo: VirtualOrganization, site: Site, addresses: Addresses) -> Manifest:
+    """Execute pods of the VO: HTCondor, the VO's cache, what the VO lists, and nothing else.
 
     Notebooks come in for condor_tail and condor_ssh_to_job, where HTCondor lets an owner to their own jobs only.
     """
@@ -104,7 +107,7 @@ def _execute_wall(vo: VirtualOrganization, site: Site) -> Manifest:
         "spec": policy(
             _selector(vo, "execute"),
             ingress=[{"from": callers, "ports": CONDOR_PORT}],
-            egress=[dns(), to_central_manager(site), queue, cache],
+            egress=[dns(), to_central_manager(site), queue, cache, *listed(vo.spec.network, addresses)],
         ),
     }
 

@@ -35,7 +35,7 @@ def metadata(name: str, namespace: str, component: str, vo: str = "") -> dict[st
 def owned(manifest: Manifest, vo: VirtualOrganization, site: Site) -> Manifest:
     """With the VO as its owner, where Kubernetes can know it: in the VO object's own namespace."""
     meta = manifest["metadata"]
-    if meta["namespace"] != site.namespaces.facility or not vo.uid:
+    if meta.get("namespace") != site.namespaces.facility or not vo.uid:
         return manifest
     owner = {"apiVersion": CUSTOM, "kind": "VirtualOrganization", "name": vo.name, "uid": vo.uid}
     return {**manifest, "metadata": {**meta, "ownerReferences": [owner]}}
@@ -55,6 +55,21 @@ def environment(values: Mapping[str, str]) -> list[dict[str, str]]:
 def trust_environment() -> dict[str, str]:
     """The variables that point every library at the facility's bundle."""
     return dict.fromkeys(TRUST_ENVIRONMENT, TRUST_FILE)
+
+
+def cvmfs_volume(site: Site) -> list[dict[str, Any]]:
+    """The volume of CVMFS, where the site has it."""
+    if site.cvmfs is None:
+        return []
+    return [{"name": "cvmfs", "persistentVolumeClaim": {"claimName": site.cvmfs.claim}}]
+
+
+def cvmfs_mount(site: Site) -> list[dict[str, Any]]:
+    """Its mount: repositories that are mounted at the node after the pod has started are seen in it too."""
+    if site.cvmfs is None:
+        return []
+    place = site.cvmfs.mount_path
+    return [{"name": "cvmfs", "mountPath": place, "readOnly": True, "mountPropagation": "HostToContainer"}]
 
 
 def restricted() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from facility.operator.build.access_point import access_point, people
 from facility.operator.build.clients import clients
 from facility.operator.build.common import owned
 from facility.operator.build.pool import pool
+from facility.operator.build.quotas import quotas
 from facility.operator.build.users import user_policies
 from facility.operator.build.xcache import xcache
 from facility.operator.objects import Manifest
@@ -22,8 +23,9 @@ def of_site(validated: Sequence[ValidatedVO], site: Site) -> list[Manifest]:
 
 
 def of_vo(validated: ValidatedVO, site: Site) -> list[Manifest]:
-    """One VO's cache, access point, people, and the walls around its users."""
-    vo = validated.vo
+    """One VO's quotas, cache, access point, people, and the walls around its users."""
+    vo, found = validated.vo, validated.addresses
     cache = xcache(vo, site) if vo.spec.lakes else []
-    queue = [people(vo, validated.users, site), *access_point(vo, site)] if vo.spec.batch.enabled else []
-    return [owned(manifest, vo, site) for manifest in (*cache, *queue, *user_policies(vo, site))]
+    queue = [people(vo, validated.users, site), *access_point(vo, site, found)] if vo.spec.batch.enabled else []
+    built = (*quotas(vo, site), *cache, *queue, *user_policies(vo, site, found))
+    return [owned(manifest, vo, site) for manifest in built]

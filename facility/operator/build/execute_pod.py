@@ -8,7 +8,7 @@ from facility import names
 from facility.condor import layout
 from facility.condor.job_environment import job_environment
 from facility.condor.resources import job_memory
-from facility.operator.build.common import environment, labels
+from facility.operator.build.common import cvmfs_mount, cvmfs_volume, environment, labels
 from facility.operator.build.condor import (
     mount,
     pod_security,
@@ -42,7 +42,8 @@ def execute_pod(
 
 
 def _spec(vo: VirtualOrganization, user: FacilityUser, site: Site, secret: str) -> dict[str, Any]:
-    return {
+    counted = {"priorityClassName": names.priority_class(vo.name)} if site.priority_classes else {}
+    return counted | {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -53,6 +54,7 @@ def _spec(vo: VirtualOrganization, user: FacilityUser, site: Site, secret: str) 
             *shared_volumes("ep-config", executable=True),
             {"name": "idtoken", "secret": {"secretName": secret, "defaultMode": 0o400}},
             {"name": "work", "emptyDir": {}},
+            *cvmfs_volume(site),
         ],
     }
 
@@ -67,7 +69,7 @@ def _container(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[
     pod_name = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     return {
         "name": _COMPONENT,
-        "image": site.images.notebook,
+        "image": vo.spec.batch.image or site.images.notebook,
         "imagePullPolicy": site.images.pull_policy,
         "args": ["facility-condor", "ep"],
         "env": [pod_name, *environment(shared_environment() | own)],
@@ -79,5 +81,6 @@ def _container(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[
             mount("config", str(layout.EXTRAUSERS)),
             mount("idtoken", str(layout.MOUNTED_TOKEN.parent)),
             mount("work", str(layout.LOCAL), writable=True),
+            *cvmfs_mount(site),
         ],
     }

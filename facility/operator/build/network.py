@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from facility import names
+from facility.operator import metadata
+from facility.vo import Destination, Network
 
-#: link-local addresses, among them every cloud's metadata service
-METADATA = "169.254.0.0/16"
+Addresses = Mapping[str, Sequence[str]]
+#: what is to be reached nowhere but inside: private networks (RFC 1918, 6598, 4193), where clusters have their pods,
+#: services and API servers and sites their machines, and link-local addresses
+_INSIDE = {
+    "0.0.0.0/0": ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+    "::/0": ("fc00::/7", "fe80::/10"),
+}
+_TCP = [{"protocol": "TCP"}]
 
 
 def peer(namespace: str, component: str, vo: str = "") -> dict[str, Any]:
@@ -26,9 +36,47 @@ def dns() -> dict[str, Any]:
 
 
 def anywhere() -> dict[str, Any]:
-    """Way to any TCP service but the metadata address."""
-    blocks = [{"cidr": "0.0.0.0/0", "except": [METADATA]}, {"cidr": "::/0", "except": ["fe80::/10"]}]
-    return {"to": [{"ipBlock": block} for block in blocks], "ports": [{"protocol": "TCP"}]}
+    """Way to any TCP service but the metadata services."""
+    return {"to": [_block(cidr) for cidr in _INSIDE], "ports": _TCP}
+
+
+def public() -> dict[str, Any]:
+    """Way to all public addresses, and to none of a private network."""
+    return {"to": [_block(cidr, inside) for cidr, inside in _INSIDE.items()]}
+
+
+def listed(network: Network, addresses: Addresses) -> list[dict[str, Any]]:
+    """Ways to what a VO lists. A host without an address gets none: a rule without a peer would be one for all.
+
+    addresses: IP addresses by host name.
+    """
+    ways = ((_blocks(place, addresses), place.ports) for place in network.allow)
+    return [{"to": blocks, "ports": _ports(ports)} for blocks, ports in ways if blocks]
+
+
+def _blocks(place: Destination, addresses: Addresses) -> list[dict[str, Any]]:
+    if place.cidr:
+        return [] if metadata.inside(place.cidr) else [_block(place.cidr)]
+    found = (_single(text) for text in addresses.get(place.host or "", ()))
+    return [_block(cidr) for cidr in sorted({one for one in found if one})]
+
+
+def _single(text: str) -> str:
+    """One address as a network; empty for those that a name must not lead to, such as a metadata service's."""
+    address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    nowhere = address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
+    return "" if nowhere or metadata.inside(str(address)) else f"{address}/{address.max_prefixlen}"
+
+
+def _block(cidr: str, besides: Sequence[str] = ()) -> dict[str, Any]:
+    left_out = [*besides, *metadata.exceptions(cidr, besides)]
+    return {"ipBlock": {"cidr": cidr} | ({"except": left_out} if left_out else {})}
+
+
+def _ports(ports: Sequence[int]) -> list[dict[str, Any]]:
+    return [{"port": port, "protocol": "TCP"} for port in ports] or _TCP
 
 
 def policy(

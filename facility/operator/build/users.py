@@ -6,21 +6,19 @@ from typing import Any
 
 from facility import names
 from facility.operator.build.common import metadata
-from facility.operator.build.network import METADATA, dns, peer, policy
+from facility.operator.build.network import Addresses, dns, listed, peer, policy, public
 from facility.operator.objects import NETWORK_POLICY, Manifest
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
 _COMPONENT = "notebook"
 _SERVER_PORT = 8888  # the single-user server's
-#: not the outside: private networks (RFC 1918, 6598, 4193), where clusters have their pods, services and API servers
-#: and sites their machines, and link-local addresses with the metadata service
-_INSIDE_4 = ("10.0.0.0/8", "100.64.0.0/10", METADATA, "172.16.0.0/12", "192.168.0.0/16")
-_INSIDE_6 = ("fc00::/7", "fe80::/10")
 
 
-def user_policies(vo: VirtualOrganization, site: Site) -> list[Manifest]:
-    """The NetworkPolicies of a VO's user pods, in the users' namespace."""
+def user_policies(vo: VirtualOrganization, site: Site, addresses: Addresses | None = None) -> list[Manifest]:
+    """The NetworkPolicies of a VO's user pods, in the users' namespace. `addresses`: of the hosts that it lists."""
+    network = vo.spec.network
+    outside = [public()] if network.outside == "Public" else []
     return [
         {
             "apiVersion": NETWORK_POLICY.api_version,
@@ -29,7 +27,7 @@ def user_policies(vo: VirtualOrganization, site: Site) -> list[Manifest]:
             "spec": policy(
                 {names.LABEL_COMPONENT: _COMPONENT, names.LABEL_VO: vo.name},
                 ingress=[_callers(site)],
-                egress=[dns(), *_inside(vo, site), _outside()],
+                egress=[dns(), *_inside(vo, site), *outside, *listed(network, addresses or {})],
             ),
         }
     ]
@@ -56,8 +54,3 @@ def _inside(vo: VirtualOrganization, site: Site) -> list[dict[str, Any]]:
 
 def _way(port: int, *peers: dict[str, Any]) -> dict[str, Any]:
     return {"to": list(peers), "ports": [{"port": port}]}
-
-
-def _outside() -> dict[str, Any]:
-    blocks = (("0.0.0.0/0", _INSIDE_4), ("::/0", _INSIDE_6))
-    return {"to": [{"ipBlock": {"cidr": cidr, "except": list(inside)}} for cidr, inside in blocks]}

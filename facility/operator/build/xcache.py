@@ -27,6 +27,7 @@ _USER = 65532
 _COMPONENT = "xcache"
 _IDENTITY = "/var/run/identity"
 _TOKENS = "/run/token"
+_WHEN_DELETED = {"Purge": "Delete", "Keep": "Retain"}
 
 
 def xcache(vo: VirtualOrganization, site: Site) -> list[Manifest]:
@@ -85,6 +86,7 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
 
 
 def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], files: Mapping[str, str]) -> Manifest:
+    gone = _WHEN_DELETED[vo.spec.removal.cache]
     digest = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     template = {
         "metadata": {
@@ -99,13 +101,14 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
         "kind": "StatefulSet",
         "metadata": meta,
         "spec": {
-            "replicas": 1,
+            # closed: nobody is served; its files stay, as does its address
+            "replicas": 0 if vo.closed else 1,
             "serviceName": meta["name"],
             "selector": {"matchLabels": _selector(vo)},
             "template": template,
             "volumeClaimTemplates": [_claim(vo)],
-            # what is cached can be fetched again: with the VO its volume goes
-            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
+            # what is cached can be fetched again: with the VO its volume goes, unless the VO says otherwise
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": gone, "whenScaled": "Retain"},
         },
     }
 
