@@ -101,17 +101,25 @@ class Person:
     async def spawn(self, seconds: float = 240) -> str:
         """Start the notebook server and wait until it answers. Its URL, with slash at the end."""
         base = f"{self.hub}/hub/api/users/{self.user}/server"
-        async with self.http.post(base, json={}, headers=self._xsrf("/hub/")) as answer:
-            text = await answer.text()
-            if answer.status not in (201, 202) and "already running" not in text:
-                raise SignInError(f"{answer.status} at spawn: {words(text)}")
         async with asyncio.timeout(seconds):
+            while not await self._asked_to_start(base):  # noqa: ASYNC110 - the hub has no event that tells of it
+                await asyncio.sleep(0.5)
             await self._ready(f"{base}/progress")
         self.notebook = f"{self.hub}/user/{self.user}/"
         async with self.http.get(f"{self.notebook}lab") as answer:
             if answer.status != 200:
                 raise SignInError(f"{answer.status} at the notebook: {words(await answer.text())}")
         return self.notebook
+
+    async def _asked_to_start(self, base: str) -> bool:
+        """Whether the server starts or runs; False while the hub looks after it or stops it."""
+        async with self.http.post(base, json={}, headers=self._xsrf("/hub/")) as answer:
+            text = await answer.text()
+            if answer.status in (201, 202) or "already running" in text:
+                return True
+            if answer.status == 400 and re.search(r"pending (check|stop)", text):
+                return False
+            raise SignInError(f"{answer.status} at spawn: {words(text)}")
 
     async def _ready(self, url: str) -> None:
         async with self.http.get(url, headers=self._xsrf("/hub/")) as answer:
