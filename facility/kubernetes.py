@@ -49,9 +49,9 @@ class Kubernetes:
         """Closes the connections."""
         await self._client.close()
 
-    async def get(self, path: str) -> Json:
-        """The object at `path`. Raises ApiError."""
-        return await self._json("GET", path)
+    async def get(self, path: str, query: list[tuple[str, str]] | None = None) -> Json:
+        """The object at `path`, or the list that `query` selects. Raises ApiError."""
+        return await self._json("GET", path, query=query)
 
     async def post(self, path: str, body: Json) -> Json:
         """Creates an object in the collection at `path`. Raises ApiError (409: it exists)."""
@@ -84,9 +84,16 @@ class Kubernetes:
         finally:
             answer.close()
 
-    async def _json(self, method: str, path: str, body: Json | None = None, kind: str = "application/json") -> Json:
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        kind: str = "application/json",
+        query: list[tuple[str, str]] | None = None,
+    ) -> Json:
         limits = aiohttp.ClientTimeout(total=READ, sock_connect=CONNECT)
-        answer = await self._call(method, path, body=body, kind=kind, limits=limits)
+        answer = await self._call(method, path, body=body, kind=kind, query=query, limits=limits)
         try:
             value = json.loads(answer.data)
         except ValueError:

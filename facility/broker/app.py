@@ -2,8 +2,8 @@
 
     python3 -m facility.broker.app
 
-Files: the site's settings, `tls/{tls.crt,tls.key}`, `broker-key/current`, all in /etc/facility; the bundle of trusted
-CAs is what SSL_CERT_FILE names.
+Files: the site's settings and `tls/{tls.crt,tls.key}` in /etc/facility; the key in use (`current`) and older ones in
+/etc/broker-key; the bundle of trusted CAs is what SSL_CERT_FILE names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from facility.broker.parts import Broker, Surroundings
 from facility.kubernetes import Kubernetes
 
 log = logging.getLogger(__name__)
-DIRECTORY = Path("/etc/facility")
+DIRECTORY, KEYS = Path("/etc/facility"), Path("/etc/broker-key")
 LOOK = 60.0  # seconds between two looks at the files
 GRACE = 20.0  # seconds for requests under way when the process is told to end
 
@@ -57,6 +57,7 @@ async def look_after(certificate: Certificate, settings: Settings, stop: asyncio
 
 async def serve(
     directory: Path,
+    keys: Path,
     bundle: Path,
     connect: Callable[[], Kubernetes] = Kubernetes.in_cluster,
     port: int = names.BROKER_PORT,
@@ -67,7 +68,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     certificate, kubernetes = Certificate(directory / "tls"), connect()
     settings = site.load(directory / "site.yaml")
-    around = Surroundings(settings, kubernetes, Trust(bundle).context, directory / "broker-key")
+    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys)
     try:
         broker = Broker(around)
         async with broker.run():
@@ -96,7 +97,7 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     # aiohttp would log tracebacks of broken requests, whose texts may quote them
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    asyncio.run(serve(DIRECTORY, Path(os.environ["SSL_CERT_FILE"])))
+    asyncio.run(serve(DIRECTORY, KEYS, Path(os.environ["SSL_CERT_FILE"])))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Clients:
         """The client, read anew when `fresh` or old; the last known one while the API server is away.
 
         Raises:
-            ClientRefusedError: there is no such Secret, or it lacks client_id or client_secret.
+            ClientRefusedError: there is no such Secret, or it lacks client_id or client_secret, or one is empty.
             UnavailableError: the API server is away.
         """
         known = self._known.get(secret)
@@ -53,4 +53,6 @@ def _client(name: str, secret: Json) -> Client:
         identifier, password = (b64decode(data[key]).decode().strip() for key in ("client_id", "client_secret"))
     except (KeyError, Base64Error, UnicodeDecodeError):
         raise ClientRefusedError(f"the Secret {name} lacks client_id or client_secret") from None
+    if not identifier or not password:
+        raise ClientRefusedError(f"the Secret {name} has an empty client_id or client_secret")
     return Client(identifier, password)

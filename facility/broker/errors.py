@@ -32,9 +32,15 @@ def access_denied(description: str) -> BrokerError:
     return BrokerError(403, "access_denied", description)
 
 
-def interaction_required(hub_url: str) -> BrokerError:
+def interaction_required(hub_url: str, why: str = "The session has ended.") -> BrokerError:
     """Only the person can help: by signing in again."""
-    return BrokerError(403, "interaction_required", f"The session has ended. Sign in again at {hub_url}")
+    return BrokerError(403, "interaction_required", f"{why} Sign in again at {hub_url}")
+
+
+def not_in_group(hub_url: str, vo: str) -> BrokerError:
+    """The person is in none of the groups that the VO lets in any more; a sign-in tells them which these are."""
+    why = f"You are in none of the groups that may work here for {vo}. Ask the managers of {vo} for membership."
+    return interaction_required(hub_url, why)
 
 
 def unavailable(description: str, retry_after: int = 5) -> BrokerError:

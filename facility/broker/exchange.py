@@ -9,9 +9,10 @@ from facility import names
 from facility.broker import errors
 from facility.broker.cache import Key, Token, TokenCache
 from facility.broker.errors import BrokerError
+from facility.broker.groups import Groups
 from facility.broker.identity import AccessPoint, Cache, Caller, Notebook
 from facility.broker.renewal import Renewal
-from facility.broker.sessions import Session, Sessions
+from facility.broker.sessions import NOT_IN_GROUP, Session, Sessions
 from facility.broker.store import StoreError
 from facility.broker.vos import VirtualOrganizations
 from facility.site import Site
@@ -40,6 +41,14 @@ class WantedFile:
     scope: str
 
 
+@dataclass(frozen=True)
+class Holding:
+    """What an agent keeps; with a refusal it may keep none of it now."""
+
+    files: tuple[WantedFile, ...] = ()
+    refusal: BrokerError | None = None
+
+
 class Exchange:
     """Gives tokens to callers."""
 
@@ -50,12 +59,14 @@ class Exchange:
         sessions: Sessions,
         cache: TokenCache,
         renewal: Renewal,
+        groups: Groups,
     ) -> None:
         self._site = site
         self._vos = vos
         self._sessions = sessions
         self._cache = cache
         self._renewal = renewal
+        self._groups = groups
 
     async def token(self, caller: Caller, ask: Ask) -> Token:
         """The token that was asked for. Raises BrokerError."""
@@ -66,24 +77,38 @@ class Exchange:
         user = self._subject(caller, ask.subject)
         vo = self._vos.get(names.split_hub_user(user)[0])
         allowed = self._policy(caller, vo)
-        session = await self._session(user)
+        session = await self._session(vo, user)
         scopes = _choose(policy.granted(allowed, session.granted), ask, vo.name)
         return await self._get(vo, user, ask.audience, scopes, self._renewal.of_person)
 
-    async def wanted(self, caller: Caller) -> list[WantedFile]:
-        """The files that this caller's agent keeps. Raises BrokerError."""
-        if isinstance(caller, Cache):
-            return _files(policy.cache(self._vos.get(caller.vo).spec), None)
-        if not isinstance(caller, Notebook):
-            return []
-        vo = self._vos.get(names.split_hub_user(caller.user)[0])
+    async def wanted(self, caller: Caller) -> Holding:
+        """What this caller's agent keeps. Raises BrokerError when nothing can be said."""
+        if not isinstance(caller, Notebook | Cache):
+            return Holding()
+        name = caller.vo if isinstance(caller, Cache) else names.split_hub_user(caller.user)[0]
         try:
-            granted = (await self._session(caller.user)).granted
+            vo = self._vos.get(name)
+        except BrokerError as error:  # the files it has are named all the same: that is what it removes
+            known = self._vos.find(name)
+            return Holding(self._files(caller, known, None) if known else (), error)
+        if isinstance(caller, Cache):
+            return Holding(self._files(caller, vo, None))
+        try:
+            session = await self._session(vo, caller.user)
         except BrokerError as error:
             if error.error != "interaction_required":
                 raise
-            granted = ()  # the agent keeps asking for the files, and learns from /token what to do
-        return _files(policy.granted(self._policy(caller, vo), granted), self._site.compute_audience)
+            return Holding(self._files(caller, vo, ()), error)
+        return Holding(self._files(caller, vo, session.granted))
+
+    def _files(
+        self, caller: Notebook | Cache, vo: VirtualOrganization, granted: tuple[Scope, ...] | None
+    ) -> tuple[WantedFile, ...]:
+        """The caller's files; `granted` None: as the VO has them, whatever was granted."""
+        if isinstance(caller, Cache):
+            return _files(policy.cache(vo.spec), None)
+        allowed = self._policy(caller, vo)
+        return _files(allowed if granted is None else policy.granted(allowed, granted), self._site.compute_audience)
 
     def _subject(self, caller: Caller, named: str) -> str:
         """The hub user whose token this is. Raises BrokerError 403 for anybody who is not the caller's."""
@@ -101,13 +126,15 @@ class Exchange:
             return policy.notebook(vo.spec, self._site.compute_audience)
         return policy.lakes(vo.spec)
 
-    async def _session(self, user: str) -> Session:
+    async def _session(self, vo: VirtualOrganization, user: str) -> Session:
         try:
             session = await self._sessions.peek(user)
         except StoreError:
             raise errors.unavailable("sessions cannot be read now") from None
-        if session is None or session.dead:
+        if session is None or (session.dead and session.record.reason != NOT_IN_GROUP):
             raise errors.interaction_required(self._site.public_url)
+        if session.dead or not self._groups.admitted(vo, session):
+            raise errors.not_in_group(self._site.public_url, vo.name)
         return session
 
     async def _of_cache(self, vo: VirtualOrganization, ask: Ask) -> Token:
@@ -124,7 +151,10 @@ class Exchange:
     ) -> Token:
         scopes = tuple(sorted(scopes))
         key = Key(vo.name, user, audience, algebra.text(scopes))
-        return await self._cache.get(key, lambda: renew(vo, user, audience, scopes))
+        try:
+            return await self._cache.get(key, lambda: renew(vo, user, audience, scopes))
+        finally:
+            self._vos.get(vo.name)  # closed meanwhile: no token goes out, whatever came of the request
 
 
 def _choose(allowed: Allowed, ask: Ask, vo: str) -> tuple[Scope, ...]:
@@ -146,8 +176,10 @@ def _owner(vo: str, named: str) -> str:
     return names.hub_user(found, name)
 
 
-def _files(allowed: Allowed, compute: str | None) -> list[WantedFile]:
+def _files(allowed: Allowed, compute: str | None) -> tuple[WantedFile, ...]:
     """`lake` for the first lake audience, `lake2` and so on for further ones, `compute` for the batch system."""
     lakes = [audience for audience in allowed if audience != compute]
     called = {audience: "lake" if index == 1 else f"lake{index}" for index, audience in enumerate(lakes, 1)}
-    return [WantedFile(called.get(audience, "compute"), audience, algebra.text(s)) for audience, s in allowed.items()]
+    return tuple(
+        WantedFile(called.get(audience, "compute"), audience, algebra.text(s)) for audience, s in allowed.items()
+    )

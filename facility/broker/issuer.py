@@ -14,7 +14,7 @@ import aiohttp
 
 from facility.broker import keys
 from facility.broker.clients import Clients
-from facility.tokens import claims, metadata, requests
+from facility.tokens import claims, metadata, requests, wire
 from facility.tokens.claims import Claims, Expected
 from facility.tokens.metadata import Metadata
 from facility.tokens.requests import Client, ClientRefusedError, Grant
@@ -94,6 +94,20 @@ class Issuer:
     async def revoke(self, vo: VirtualOrganization, refresh_token: str) -> bool:
         """Whether the issuer has revoked the refresh token. Raises UnavailableError, ClientRefusedError."""
         return await self._as_client(vo, lambda m, c: requests.revoke(m, c, refresh_token))
+
+    async def userinfo(self, access_token: str) -> dict[str, Any]:
+        """The claims of userinfo, {} when the issuer has none. Raises ClaimsError, UnavailableError."""
+        body = await self._drive(requests.userinfo(await self._current_metadata(), access_token))
+        if not body.lstrip().startswith(b"{"):
+            return await self._verified(body.decode("ascii", "replace").strip())
+        return wire.read_object(Response(200, body), "userinfo endpoint")
+
+    async def identity(self, id_token: str | None) -> dict[str, Any]:
+        """The claims of an ID token, {} when there is none. Raises ClaimsError, UnavailableError."""
+        found = await self._verified(id_token) if id_token else {}
+        if found and not claims.same_issuer(str(found.get("iss")), self.url):
+            raise claims.ClaimsError("claim iss of the ID token is another's")
+        return found
 
     async def check(self, access_token: str, expected: Expected) -> Claims:
         """The claims of a token that is what was asked for. Raises ClaimsError, UnavailableError."""

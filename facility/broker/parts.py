@@ -16,19 +16,25 @@ from aiohttp import web
 
 from facility import names, site
 from facility.broker.cache import TokenCache
+from facility.broker.changes import Changes
 from facility.broker.clients import Clients
+from facility.broker.closing import Closing
 from facility.broker.desk import Desk
 from facility.broker.exchange import Exchange
+from facility.broker.groups import Groups
 from facility.broker.identity import Identity
 from facility.broker.issuer import TOTAL, Issuers, Transport
+from facility.broker.noticeboard import Noticeboard
 from facility.broker.people import People
 from facility.broker.renewal import Renewal
+from facility.broker.revocation import Revocation
 from facility.broker.routes import Routes
 from facility.broker.sealing import Seal
 from facility.broker.sessions import Sessions
 from facility.broker.store import SecretStore, StoreError
 from facility.broker.vos import VirtualOrganizations
-from facility.kubernetes import Kubernetes
+from facility.kubernetes import Json, Kubernetes
+from facility.vo import VirtualOrganization
 from facility.watching import Mirror
 
 log = logging.getLogger(__name__)
@@ -54,35 +60,59 @@ class Broker:
         namespace = around.settings.namespaces.facility
         kubernetes, now = around.kubernetes, around.now
         self._transport = Transport(around.trust, around.issuer_timeout)
+        self._around = around
+        self._tasks: set[asyncio.Task[None]] = set()
         self.cache = TokenCache(now)
+        self.changes = Changes()
         self.people = People(kubernetes, namespace, now)
-        self.sessions = Sessions(SecretStore(kubernetes, namespace, Seal(around.keys)), self.people.report)
+        store = SecretStore(kubernetes, namespace, Seal(around.keys))
+        self.sessions = Sessions(store, self._report)
         self.issuers = Issuers(self._transport, Clients(kubernetes, namespace, now), now)
-        self.vos = VirtualOrganizations(self._drop_vo)
+        self.vos = VirtualOrganizations(self._vo_changed)
         vo_path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{namespace}/virtualorganizations"
         self.vo_mirror = Mirror(kubernetes, vo_path, self.vos.changed, self.vos.removed)
-        self.user_mirror = Mirror(kubernetes, self.people.path, lambda _: None, self._drop_user)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._around = around
+        self.user_mirror = Mirror(kubernetes, self.people.path, self._person_changed, self._drop_user)
+        self._revocation = Revocation(self.issuers)
+        settings = around.settings
+        self._renewal = Renewal(self.sessions, self.issuers, settings.public_url, self.cache.drop)
+        every = settings.groups_refresh
+        self.groups = Groups(self.vos, self.sessions, self._renewal, self._revocation, every, now)
+        revoking = settings.removal_deadline / 2
+        self.closing = Closing(
+            self.vos, self.people, self.sessions, store, self._revocation, revoking, self._complete, now
+        )
 
     def application(self) -> web.Application:
         """The HTTP interface."""
         around = self._around
         settings, identity = around.settings, Identity(around.kubernetes, around.settings.namespaces)
-        renewal = Renewal(self.sessions, self.issuers, settings.public_url, self.cache.drop)
-        exchange = Exchange(settings, self.vos, self.sessions, self.cache, renewal)
-        desk = Desk(self.vos, self.people, self.sessions, self.issuers, self.cache)
-        return Routes(identity, exchange, desk, self.vo_mirror.synced.is_set, around.now).application()
+        exchange = Exchange(settings, self.vos, self.sessions, self.cache, self._renewal, self.groups)
+        desk = Desk(
+            self.vos,
+            self.people,
+            self.sessions,
+            self.issuers,
+            self.cache,
+            self.groups,
+            self._revocation,
+            around.now,
+        )
+        board = Noticeboard(exchange, self.changes)
+        app = Routes(identity, exchange, desk, board, self.vo_mirror.synced.is_set, around.now).application()
+        app.on_shutdown.append(self._send_away)
+        return app
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Watches and reports while entered; at the end waits for refreshes under way and stores what is unsaved."""
-        for work in (self.vo_mirror.run(), self.user_mirror.run(), self.people.run()):
+        for work in (self.vo_mirror.run(), self.user_mirror.run(), self.people.run(), self._listed()):
             self._spawn(work)
         try:
             yield
         finally:
             await self.cache.settle()
+            await self.groups.settle()
+            await self.closing.stop()
             await self.sessions.flush()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.people.write_pending(), LAST_WORDS)
@@ -96,12 +126,37 @@ class Broker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _drop_vo(self, vo: str) -> None:
-        self.cache.drop(vo)
-        self.issuers.forget(vo)
-        self.sessions.forget_vo(vo)
+    def _report(self, user: str, state: str, reason: str) -> None:
+        self.people.report(user, state, reason)
+        self.changes.tell(user)
+
+    def _complete(self) -> bool:
+        return self.vo_mirror.synced.is_set() and self.user_mirror.synced.is_set()
+
+    async def _listed(self) -> None:
+        await self.vo_mirror.synced.wait()
+        await self.user_mirror.synced.wait()
+        self.closing.listed()
+
+    async def _send_away(self, _: web.Application) -> None:
+        """Answers all who wait for news: the process ends."""
+        self.changes.close()
+
+    def _vo_changed(self, name: str, before: VirtualOrganization | None, vo: VirtualOrganization | None) -> None:
+        if vo is None or vo.closed:
+            self.cache.drop(name)
+        if vo is None or (before is not None and before.spec.issuer != vo.spec.issuer):
+            self.cache.drop(name)
+            self.issuers.forget(name)
+            self.sessions.forget_vo(name)
+        self.closing.vo(name, vo or before)
+        self.changes.tell(name)
+
+    def _person_changed(self, item: Json) -> None:
+        self.closing.person(item)
 
     def _drop_user(self, user: str) -> None:
+        self.closing.gone(user)
         with suppress(names.BadNameError):
             self.cache.drop(names.split_hub_user(user)[0], user)
             self._spawn(self._erase(user))
@@ -109,5 +164,6 @@ class Broker:
     async def _erase(self, user: str) -> None:
         try:
             await self.sessions.erase(user)
+            self.changes.tell(user)
         except StoreError as error:
             log.warning("session of %s, who has gone, is not removed: %s", user, error)

@@ -25,6 +25,8 @@ _STATUS = {"good": "True", "dead": "False", "unknown": "Unknown"}
 _MESSAGES = {
     "SignedIn": "Signed in; tokens are renewed.",
     "SignInAgain": "The session has ended: sign in again at the hub.",
+    "NotInGroup": "In none of the groups that the VO lets in: its managers give membership, then sign in again.",
+    "VOClosed": "The VO is suspended or being removed: nobody of it gets tokens.",
     "IssuerUnavailable": "The issuer gives no answer; tokens at hand are used until they expire.",
     "ClientRefused": "The issuer refuses this facility's client: see the Secret that the VO names.",
     "AnswerRefused": "The issuer answers with tokens that were not asked for; the broker's log says what is wrong.",
@@ -95,9 +97,8 @@ class People:
     async def write_pending(self) -> bool:
         """Writes all that was reported; False when some of it has to be tried again."""
         async with self._writing:
-            for user in list(self._pending):
-                await self._write_one(user, *self._pending.pop(user))
-            return not self._pending
+            # what is reported meanwhile has woken `run` and is no failure
+            return all([await self._write_one(user, *self._pending.pop(user)) for user in list(self._pending)])
 
     async def _create(self, user: str, spec: FacilityUserSpec) -> Json:
         body = {
@@ -113,13 +114,16 @@ class People:
                 raise
         return await self._kubernetes.get(f"{self.path}/{user}")
 
-    async def _write_one(self, user: str, state: str, reason: str) -> None:
+    async def _write_one(self, user: str, state: str, reason: str) -> bool:
+        """Whether it is written, or nobody is left to be told."""
         try:
             await self._write(user, state, reason)
         except ApiError as error:
             log.warning("condition of %s not written: %s", user, error)
-            if error.status != 404:  # the person's object has gone: nobody is left to be told
+            if error.status != 404:  # the person's object has gone
                 self._pending.setdefault(user, (state, reason))
+                return False
+        return True
 
     async def _write(self, user: str, state: str, reason: str) -> None:
         item = await self._kubernetes.get(f"{self.path}/{user}")

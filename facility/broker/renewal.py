@@ -12,7 +12,7 @@ from collections.abc import Callable
 from facility.broker import errors
 from facility.broker.cache import Token
 from facility.broker.errors import BrokerError
-from facility.broker.issuer import Issuers
+from facility.broker.issuer import Issuer, Issuers
 from facility.broker.sessions import ANSWER_REFUSED, CLIENT_REFUSED, ISSUER_UNAVAILABLE, Session, Sessions
 from facility.broker.store import StoreError
 from facility.tokens import scopes as algebra
@@ -32,7 +32,7 @@ class Renewal:
         self._sessions = sessions
         self._issuers = issuers
         self._hub_url = hub_url
-        self._ended = ended
+        self.ended = ended
 
     async def of_person(self, vo: VirtualOrganization, user: str, audience: str, scopes: tuple[Scope, ...]) -> Token:
         """A token of a person. Raises BrokerError."""
@@ -61,13 +61,10 @@ class Renewal:
         self, vo: VirtualOrganization, session: Session, audience: str, scopes: tuple[Scope, ...]
     ) -> Token:
         try:
-            grant = await self._refresh(vo, session, audience, scopes)
-            rotated = grant.refresh_token
-            if rotated is not None and rotated != session.record.refresh_token:
-                await self._sessions.rotate(session, rotated)
+            grant = await self.grant(vo, session, audience, scopes)
             token = await self._checked(vo, grant, audience, scopes, session.record.sub)
         except SessionDeadError as error:
-            raise await self._end(session, error) from None
+            raise await self.end(session, error) from None
         except (RequestRefusedError, NothingGrantedError) as error:
             raise _refused(error, audience, scopes) from None
         except (UnavailableError, ClientRefusedError, ClaimsError) as error:
@@ -76,6 +73,29 @@ class Renewal:
             raise errors.unavailable(_sentence(vo, error)) from None
         self._sessions.good(session)
         return token
+
+    def issuer(self, vo: VirtualOrganization) -> Issuer:
+        """The VO's issuer."""
+        return self._issuers.of(vo)
+
+    async def grant(self, vo: VirtualOrganization, session: Session, audience: str, scopes: tuple[Scope, ...]) -> Grant:
+        """An unchecked grant; what the issuer has rotated is stored. The caller holds the session.
+
+        Raises:
+            StoreError, and the errors of `requests.refresh`.
+        """
+        grant = await self._refresh(vo, session, audience, scopes)
+        rotated = grant.refresh_token
+        if rotated is not None and rotated != session.record.refresh_token:
+            await self._sessions.rotate(session, rotated)
+        return grant
+
+    async def end(self, session: Session, error: SessionDeadError) -> BrokerError:
+        """Buries a session whose refresh token is dead; what its person is told. The caller holds the session."""
+        log.info("session of %s has ended: %s", session.record.user, error)
+        await self._sessions.bury(session)
+        self.ended(session.record.vo, session.record.user)
+        return errors.interaction_required(self._hub_url)
 
     async def _refresh(
         self, vo: VirtualOrganization, session: Session, audience: str, scopes: tuple[Scope, ...]
@@ -97,12 +117,6 @@ class Renewal:
         expected = Expected(vo.spec.issuer, audience, scopes, sub)
         found = await self._issuers.of(vo).check(grant.access_token, expected)
         return Token(grant.access_token, algebra.text(found.scopes), found.expires)
-
-    async def _end(self, session: Session, error: SessionDeadError) -> BrokerError:
-        log.info("session of %s has ended: %s", session.record.user, error)
-        await self._sessions.bury(session)
-        self._ended(session.record.vo, session.record.user)
-        return errors.interaction_required(self._hub_url)
 
 
 def _reason(error: Exception) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +18,7 @@ from facility.broker.desk import Desk, SignIn
 from facility.broker.errors import BrokerError
 from facility.broker.exchange import Ask, Exchange
 from facility.broker.identity import Caller, Hub, Identity
+from facility.broker.noticeboard import Noticeboard
 from facility.broker.people import NameTakenError
 
 log = logging.getLogger(__name__)
@@ -35,12 +38,14 @@ class Routes:
         identity: Identity,
         exchange: Exchange,
         desk: Desk,
+        noticeboard: Noticeboard,
         synced: Callable[[], bool],
         now: Callable[[], float],
     ) -> None:
         self._identity = identity
         self._exchange = exchange
         self._desk = desk
+        self._noticeboard = noticeboard
         self._synced = synced
         self._now = now
 
@@ -76,9 +81,9 @@ class Routes:
 
     async def wanted(self, request: web.Request) -> web.Response:
         """GET /wanted."""
-        files = await self._exchange.wanted(await self._who(_bearer(request)))
-        listed = [{"name": one.name, "audience": one.audience, "scope": one.scope} for one in files]
-        return web.json_response({"files": listed})
+        seen, wait = request.query.get("seen", ""), _seconds(request.query.get("wait", "0"))
+        caller = await self._who(_bearer(request))
+        return web.json_response(await self._noticeboard.answer(caller, seen, wait), headers=_PRIVATE)
 
     async def open_session(self, request: web.Request) -> web.Response:
         """PUT /sessions/<hub user>."""
@@ -91,8 +96,7 @@ class Routes:
 
     async def session_state(self, request: web.Request) -> web.Response:
         """GET /sessions/<hub user>."""
-        state, reason = await self._desk.state(await self._hub(request))
-        return web.json_response({"state": state, "reason": reason}, headers=_PRIVATE)
+        return web.json_response(asdict(await self._desk.state(await self._hub(request))), headers=_PRIVATE)
 
     async def close_session(self, request: web.Request) -> web.Response:
         """DELETE /sessions/<hub user>."""
@@ -167,6 +171,12 @@ def _bearer(request: web.Request) -> str:
     return token.strip()
 
 
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text):
+        raise errors.invalid_request("wait is a number of seconds")
+    return float(text)
+
+
 async def _json(request: web.Request) -> dict[str, Any]:
     try:
         value = json.loads(await request.read())
@@ -179,9 +189,14 @@ async def _json(request: web.Request) -> dict[str, Any]:
 
 def _sign_in(value: dict[str, Any]) -> SignIn:
     text = {name: value.get(name) for name in ("vo", "sub", "claim", "refresh_token")}
-    scopes = value.get("scopes")
     if missing := [name for name, one in text.items() if not isinstance(one, str) or not one]:
         raise errors.invalid_request(f"missing, or no text: {' '.join(missing)}")
-    if not isinstance(scopes, list) or not all(isinstance(one, str) for one in scopes):
-        raise errors.invalid_request("scopes must be an array of strings")
-    return SignIn(**{name: str(one) for name, one in text.items()}, scopes=tuple(scopes))
+    scopes, groups = _texts(value, "scopes"), _texts(value, "groups")
+    return SignIn(**{name: str(one) for name, one in text.items()}, scopes=scopes, groups=groups)
+
+
+def _texts(value: dict[str, Any], name: str) -> tuple[str, ...]:
+    found = value.get(name)
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise errors.invalid_request(f"{name} must be an array of strings")
+    return tuple(found)

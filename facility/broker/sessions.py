@@ -20,6 +20,7 @@ from facility.tokens.scopes import Scope
 log = logging.getLogger(__name__)
 
 SIGNED_IN, SIGN_IN_AGAIN = "SignedIn", "SignInAgain"
+NOT_IN_GROUP, VO_CLOSED = "NotInGroup", "VOClosed"
 ISSUER_UNAVAILABLE, CLIENT_REFUSED, ANSWER_REFUSED = "IssuerUnavailable", "ClientRefused", "AnswerRefused"
 
 
@@ -87,12 +88,11 @@ class Sessions:
         self._report(record.user, "good", SIGNED_IN)
         return before.record if before else None
 
-    async def close(self, session: Session) -> None:
-        """Removes a session; the caller holds it. Raises StoreError."""
-        user = session.record.user
+    async def close(self, user: str, reason: str = SIGN_IN_AGAIN) -> None:
+        """Removes a user's session; the caller holds it. Raises StoreError."""
         await self._store.delete(user)
         self._known.pop(user, None)
-        self._report(user, "dead", SIGN_IN_AGAIN)
+        self._report(user, "dead", reason)
 
     async def erase(self, user: str) -> None:
         """Removes the session of a person who is none any more. Raises StoreError."""
@@ -135,11 +135,17 @@ class Sessions:
             session.trouble = reason
             self._report(session.record.user, "unknown", reason)
 
-    async def bury(self, session: Session) -> None:
-        """Notes that only signing in again helps, and throws the useless refresh token away. Never raises."""
-        session.record = replace(session.record, state="dead", reason=SIGN_IN_AGAIN, refresh_token="")
+    async def learn(self, session: Session, groups: tuple[str, ...], moment: float) -> None:
+        """Keeps the groups that the issuer has just asserted; the caller holds the session. Raises StoreError."""
+        session.record = replace(session.record, groups=groups, groups_at=moment)
         session.unsaved = True
-        self._report(session.record.user, "dead", SIGN_IN_AGAIN)
+        await self.save(session)
+
+    async def bury(self, session: Session, reason: str = SIGN_IN_AGAIN) -> None:
+        """Notes that only signing in again helps, and throws the useless refresh token away. Never raises."""
+        session.record = replace(session.record, state="dead", reason=reason, refresh_token="")
+        session.unsaved = True
+        self._report(session.record.user, "dead", reason)
         try:
             await self.save(session)
         except StoreError as error:

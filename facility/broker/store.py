@@ -16,6 +16,8 @@ from facility.kubernetes import ApiError, Json, Kubernetes
 
 COMPONENT = f"{names.API_GROUP}/component"
 MANAGER = "facility-broker"
+PREFIX = "session-"
+PAGE = 500  # records in one answer of the API server
 
 
 class StoreError(Exception):
@@ -39,6 +41,9 @@ class Record:
     refresh_token: str = field(repr=False)
     state: Literal["good", "dead"] = "good"
     reason: str = "SignedIn"
+    #: as the issuer asserts them, and when it said so (seconds since the epoch); None: not known
+    groups: tuple[str, ...] | None = None
+    groups_at: float = 0.0
 
 
 class SecretStore:
@@ -86,15 +91,26 @@ class SecretStore:
         except ApiError as error:
             raise StoreError(str(error)) from None
 
+    async def users(self, vo: str) -> list[str]:
+        """All users of a VO who have a record, up to a page of them at a time. Raises StoreError."""
+        selector = f"{COMPONENT}=session,{names.LABEL_VO}={vo}"
+        try:
+            found = await self._kubernetes.get(self._collection, [("labelSelector", selector), ("limit", str(PAGE))])
+        except ApiError as error:
+            raise StoreError(str(error)) from None
+        called = [str(item["metadata"]["name"]) for item in found.get("items") or []]
+        return [name.removeprefix(PREFIX) for name in called if name.startswith(PREFIX)]
+
     def _path(self, user: str) -> str:
-        return f"{self._collection}/session-{user}"
+        return f"{self._collection}/{PREFIX}{user}"
 
     def _open(self, secret: Json) -> Record:
         try:
             key, sealed = (b64decode(secret["data"][name]) for name in ("key", "record"))
             value = json.loads(self._seal.open(key, sealed))
             known = {one.name for one in fields(Record)}
-            record = Record(**{**{k: v for k, v in value.items() if k in known}, "scopes": tuple(value["scopes"])})
+            lists = {k: tuple(value[k]) for k in ("scopes", "groups") if value.get(k) is not None}
+            record = Record(**{**{k: v for k, v in value.items() if k in known}, **lists})
         except (KeyError, TypeError, ValueError, SealError):
             raise UnreadableError("the stored session cannot be opened") from None
         return record
@@ -102,7 +118,7 @@ class SecretStore:
     def _manifest(self, record: Record, person_uid: str | None) -> Json:
         key, sealed = self._seal.seal(json.dumps(asdict(record)).encode())
         labels = {COMPONENT: "session", names.LABEL_MANAGED_BY: MANAGER, names.LABEL_VO: record.vo}
-        meta: Json = {"name": f"session-{record.user}", "labels": labels}
+        meta: Json = {"name": f"{PREFIX}{record.user}", "labels": labels}
         if person_uid is not None:
             meta["ownerReferences"] = [_owner(record.user, person_uid)]
         data = {"key": b64encode(key).decode(), "record": b64encode(sealed).decode()}

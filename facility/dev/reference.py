@@ -107,7 +107,7 @@ def cell(text: str) -> str:
 
 def reasons() -> str:
     """What the broker says of a person's session."""
-    states = {"SignedIn": "True", "SignInAgain": "False"}
+    states = {"SignedIn": "True", "SignInAgain": "False", "NotInGroup": "False", "VOClosed": "False"}
     lines: Iterable[str] = (
         f"| `{states.get(reason, 'Unknown')}` | `{reason}` | {text} |" for reason, text in people._MESSAGES.items()
     )

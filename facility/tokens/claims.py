@@ -13,7 +13,7 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from typing import Any
 
-from facility.tokens import scopes
+from facility.tokens import groups, scopes
 from facility.tokens.scopes import Scope
 
 #: the audience that every relying party accepts
@@ -51,6 +51,7 @@ class Claims:
     expires: float
     not_before: float = 0.0
     version: str = field(default="1.0")
+    groups: tuple[str, ...] = ()
 
 
 def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -75,6 +76,7 @@ def read(claims: dict[str, Any]) -> Claims:
         expires=_time(claims, "exp"),
         not_before=_time(claims, "nbf") if "nbf" in claims else 0.0,
         version=_text(claims, "wlcg.ver") if "wlcg.ver" in claims else "1.0",
+        groups=groups.asserted(claims),
     )
 
 

@@ -21,6 +21,7 @@ class Metadata:
     revocation_endpoint: str | None = None
     basic: bool = True
     post: bool = False
+    userinfo_endpoint: str | None = None
 
 
 def fetch(issuer: str) -> Generator[Request, Response, Metadata]:
@@ -36,7 +37,8 @@ def fetch(issuer: str) -> Generator[Request, Response, Metadata]:
     methods = document.get("token_endpoint_auth_methods_supported")
     listed = methods if isinstance(methods, list) else ["client_secret_basic"]  # the default (Discovery, section 3)
     basic, post = (method in listed for method in ("client_secret_basic", "client_secret_post"))
-    return Metadata(name, token, keys, _url(document, "revocation_endpoint"), basic or not post, post)
+    revocation, userinfo = _url(document, "revocation_endpoint"), _url(document, "userinfo_endpoint")
+    return Metadata(name, token, keys, revocation, basic or not post, post, userinfo)
 
 
 def fetch_keys(metadata: Metadata) -> Generator[Request, Response, list[dict[str, Any]]]:

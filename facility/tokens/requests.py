@@ -52,10 +52,11 @@ class Client:
 
 @dataclass(frozen=True)
 class Grant:
-    """A successful answer. `refresh_token` is set only when the issuer sent one."""
+    """A successful answer. `refresh_token` and `id_token` are set only when the issuer sent one."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False, default=None)
+    id_token: str | None = field(repr=False, default=None)
 
 
 def refresh(
@@ -92,6 +93,20 @@ def revoke(metadata: Metadata, client: Client, refresh_token: str) -> Flow[bool]
     return response.status == 200
 
 
+def userinfo(metadata: Metadata, access_token: str) -> Flow[bytes]:
+    """Body of the userinfo answer (OpenID Connect Core, 5.3): JSON, or a JWT; {} when the issuer has no userinfo.
+
+    Raises:
+        UnavailableError: it is not given; the access token is good, so that is the issuer's trouble.
+    """
+    if metadata.userinfo_endpoint is None:
+        return b"{}"
+    response = yield Request("GET", metadata.userinfo_endpoint, authorization=f"Bearer {access_token}")
+    if response.status != 200:
+        raise UnavailableError(f"the userinfo endpoint answers {response.status}")
+    return response.body
+
+
 def _post(url: str, metadata: Metadata, client: Client, form: Mapping[str, str]) -> Request:
     """A request with the client's secret in it.
 
@@ -115,7 +130,8 @@ def _read_grant(response: Response, dead: type[Exception]) -> Grant:
     if not isinstance(token, str) or not isinstance(kind, str) or kind.lower() != "bearer":
         # A rotated refresh token would be lost with the exception, so it goes along in an empty grant.
         token = ""
-    return Grant(token, rotated or None)
+    identity = answer.get("id_token")
+    return Grant(token, rotated or None, identity if isinstance(identity, str) and identity else None)
 
 
 def _problem(response: Response, dead: type[Exception]) -> Exception:

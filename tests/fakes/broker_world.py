@@ -91,6 +91,16 @@ class World:
         self.set_client(name, self.issuer.clients["facility"])
         self.api.put(f"{VOS}/{name}", {"metadata": {"name": name}, "spec": spec})
 
+    def change_vo(self, name: str = "cms", **changes: Any) -> None:
+        """Changes fields of a VO's spec, as an admin does."""
+        item = self.api.objects[f"{VOS}/{name}"]
+        self.api.put(f"{VOS}/{name}", {**item, "spec": {**item["spec"], **changes}})
+
+    def begin_removal(self, name: str = "cms") -> None:
+        """`kubectl delete vo`, the operator's finalizer holding the object."""
+        item = self.api.objects[f"{VOS}/{name}"]
+        self.api.put(f"{VOS}/{name}", {**item, "metadata": {**item["metadata"], "deletionTimestamp": "now"}})
+
     def set_client(self, vo: str, secret: str, identifier: str = "facility") -> None:
         """Writes a VO's client Secret."""
         data = {"client_id": _base64(identifier), "client_secret": _base64(secret)}
@@ -111,19 +121,39 @@ class World:
             "extra": {f"authentication.kubernetes.io/{key}": value for key, value in bound.items()},
         }
 
-    async def sign_in(self, name: str = "alice", *scopes: str, vo: str = "cms", sub: str | None = None) -> str:
-        """Has a person sign in, with all scopes unless some are named; returns their refresh token."""
+    async def sign_in(
+        self,
+        name: str = "alice",
+        *scopes: str,
+        vo: str = "cms",
+        sub: str | None = None,
+        groups: tuple[str, ...] | None = None,
+    ) -> str:
+        """Has a person sign in, with all scopes unless some are named; returns their refresh token.
+
+        With `groups` they are also granted what shows these at the issuer.
+        """
         granted = scopes or ("openid", "offline_access", EMBARGOED, OPEN, *COMPUTE)
+        if groups is not None:
+            granted = (*granted, "profile", "wlcg.groups")
+            self.issuer.groups[sub or f"sub-{name}"] = list(groups)
         token = self.issuer.grant(sub or f"sub-{name}", *granted)
-        answer = await self.hand_over(name, token, granted, vo=vo, sub=sub)
+        answer = await self.hand_over(name, token, granted, vo=vo, sub=sub, groups=groups or ())
         assert answer.status in (200, 201), answer
         return token
 
     async def hand_over(
-        self, name: str, token: str, scopes: tuple[str, ...], vo: str = "cms", sub: str | None = None
+        self,
+        name: str,
+        token: str,
+        scopes: tuple[str, ...],
+        vo: str = "cms",
+        sub: str | None = None,
+        groups: tuple[str, ...] = (),
     ) -> Answer:
         """PUT /sessions/<user> by the hub."""
-        body = {"vo": vo, "sub": sub or f"sub-{name}", "claim": name, "refresh_token": token, "scopes": list(scopes)}
+        body: dict[str, Any] = {"vo": vo, "sub": sub or f"sub-{name}", "claim": name, "refresh_token": token}
+        body |= {"scopes": list(scopes), "groups": list(groups)}
         return await self.ask("PUT", f"/sessions/{vo}-{name}", "hub", json=body)
 
     async def token(self, caller: str = "alice-pod", audience: str = LAKE, **form: str) -> Answer:
@@ -132,7 +162,11 @@ class World:
         return await self.ask("POST", "/token", None, data=basis | form)
 
     async def state(self, user: str = "cms-alice") -> dict[str, Any]:
-        """GET /sessions/<user> by the hub."""
+        """State and reason of GET /sessions/<user> by the hub."""
+        return {key: value for key, value in (await self.standing(user)).items() if key != "groups"}
+
+    async def standing(self, user: str = "cms-alice") -> dict[str, Any]:
+        """GET /sessions/<user> by the hub, whole."""
         answer = await self.ask("GET", f"/sessions/{user}", "hub")
         assert answer.status == 200
         return answer.body

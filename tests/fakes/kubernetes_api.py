@@ -92,11 +92,13 @@ class KubernetesApi:
             status = {"authenticated": True, "audiences": [audience], "user": who}
         return web.json_response({**body, "status": status}, status=201)
 
-    async def _get(self, _: web.Request, match: re.Match[str]) -> web.Response:
+    async def _get(self, request: web.Request, match: re.Match[str]) -> web.Response:
         if match["name"]:
             item = self.objects.get(f"{match['collection']}/{match['name']}")
             return web.json_response(item) if item else _status(404)
         found = [one for path, one in self.objects.items() if path.rpartition("/")[0] == match["collection"]]
+        found = [one for one in found if _selected(one, request.query.get("labelSelector", ""))]
+        found = found[: int(request.query.get("limit", len(found)))]
         return web.json_response({"items": found, "metadata": {"resourceVersion": str(next(self._versions))}})
 
     async def _post(self, request: web.Request, match: re.Match[str]) -> web.Response:
@@ -148,6 +150,12 @@ class KubernetesApi:
 
 def _status(code: int) -> web.Response:
     return web.json_response({"kind": "Status", "code": code}, status=code)
+
+
+def _selected(item: Json, selector: str) -> bool:
+    """Whether an object has all the labels of an equality-based selector."""
+    labels = item["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, _, value in (one.partition("=") for one in selector.split(",") if one))
 
 
 def _merged(into: Any, patch: Any) -> Any:

@@ -52,7 +52,9 @@ class TokenIssuer:
     """Its state, and knobs for its moods.
 
     `claims` changes the claims of the next tokens; `answers` are given in turn instead of real ones; `gate`, while
-    set, holds back every answer of the token endpoint; `rotate` gives a new refresh token each time.
+    set, holds back every answer of the token endpoint; `rotate` gives a new refresh token each time. `groups` by
+    subject are shown at userinfo, whose answer `userinfo` makes, and in access tokens while `groups_in_tokens`;
+    `id_token` has the further claims of one beside each token.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -63,6 +65,11 @@ class TokenIssuer:
         self.clients = {"facility": "client-secret+/ of cms"}
         self.grants: dict[str, Grant] = {}
         self.claims: dict[str, Any] = {}
+        self.groups: dict[str, list[str]] = {}
+        self.groups_in_tokens = True
+        self.userinfo: Callable[[dict[str, Any]], web.Response] = web.json_response
+        self.id_token: dict[str, Any] | None = None
+        self.revoked: list[str] = []
         self.answers: list[web.Response] = []
         self.gate: asyncio.Event | None = None
         self.down = False
@@ -72,6 +79,7 @@ class TokenIssuer:
         self.gets: Counter[str] = Counter()
         self.issued: list[str] = []
         self.overlapped = False
+        self._living: dict[str, str] = {}
         self._busy: Counter[str] = Counter()
         self._numbers = itertools.count(1)
 
@@ -82,6 +90,7 @@ class TokenIssuer:
         app.router.add_get("/jwk", self._keys)
         app.router.add_post("/token", self._token)
         app.router.add_post("/revoke", self._revoke)
+        app.router.add_get("/userinfo", self._userinfo)
         return app
 
     def grant(self, sub: str, *scopes: str) -> str:
@@ -106,6 +115,7 @@ class TokenIssuer:
                 "token_endpoint": f"{base}/token",
                 "jwks_uri": f"{base}/jwk",
                 "revocation_endpoint": f"{base}/revoke",
+                "userinfo_endpoint": f"{base}/userinfo",
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
             }
         )
@@ -156,11 +166,16 @@ class TokenIssuer:
             "iat": now,
             "jti": f"jti-{next(self._numbers)}",
         }
+        if self.groups_in_tokens and "wlcg.groups" in form["scope"].split() and self.groups.get(sub):
+            claims["wlcg.groups"] = self.groups[sub]
         token = self.sign({key: value for key, value in (claims | self.claims).items() if value is not None})
         self.issued.append(token)
+        self._living = {token: sub}  # IAM clears the older ones of a refresh token
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": self.life - 1, "scope": form["scope"]}
         if used is not None:
             answer["refresh_token"] = self._rotated(used)
+        if self.id_token is not None:
+            answer["id_token"] = self.sign({"iss": self.url, "sub": sub} | self.id_token)
         return web.json_response(answer)
 
     def _rotated(self, used: str) -> str:
@@ -169,6 +184,16 @@ class TokenIssuer:
         grant = self.grants.pop(used)
         return self.grant(grant.sub, *grant.scopes)
 
+    async def _userinfo(self, request: web.Request) -> web.Response:
+        """As IAM has it: groups only beside a profile, no claim for somebody without groups."""
+        self.gets[request.path] += 1
+        sub = self._living.get(request.headers["Authorization"].removeprefix("Bearer "))
+        if sub is None:
+            return problem(401, "invalid_token", "Invalid access token")
+        scopes = self.forms[-1]["scope"].split()
+        mine = self.groups.get(sub, []) if {"profile", "wlcg.groups"} <= set(scopes) else []
+        return self.userinfo({"sub": sub} | ({"wlcg.groups": mine} if mine else {}))
+
     async def _revoke(self, request: web.Request) -> web.Response:
         if self.down:
             _hang_up(request)
@@ -176,6 +201,7 @@ class TokenIssuer:
         if self._client(request, form) is None:
             return problem(401, "unauthorized", "Bad credentials")
         self.grants.pop(form["token"], None)
+        self.revoked.append(form["token"])
         return web.Response()
 
     def _client(self, request: web.Request, form: dict[str, str]) -> str | None:

@@ -111,15 +111,13 @@ async def test_being_told_to_end_ends_the_watch_of_files_at_once(tmp_path: Path)
 
 async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
     async with facility(tmp_path) as world:
-        for name in ("tls", "broker-key"):
-            (tmp_path / "etc" / name).mkdir(parents=True)
+        (tmp_path / "etc" / "tls").mkdir(parents=True)
         issue(world.authority, tmp_path / "etc" / "tls")
-        (tmp_path / "etc" / "broker-key" / "current").write_bytes((world.keys / "current").read_bytes())
         (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        serving = asyncio.create_task(serve(tmp_path / "etc", world.authority.bundle, world.connect, port))
+        serving = asyncio.create_task(serve(tmp_path / "etc", world.keys, world.authority.bundle, world.connect, port))
         await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)

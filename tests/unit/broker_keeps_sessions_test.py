@@ -51,7 +51,7 @@ async def test_a_session_that_cannot_be_is_ended_at_the_issuer(world: World) -> 
 
 
 async def test_a_person_s_name_and_the_path_must_agree(world: World) -> None:
-    body = {"vo": "cms", "sub": "s", "claim": "bob", "refresh_token": "r", "scopes": []}
+    body = {"vo": "cms", "sub": "s", "claim": "bob", "refresh_token": "r", "scopes": [], "groups": []}
     answer = await world.ask("PUT", "/sessions/cms-alice", "hub", json=body)
     assert (answer.status, answer.error) == (400, "invalid_request")
     assert world.api.objects.keys().isdisjoint({f"{USERS}/cms-alice", f"{USERS}/cms-bob"})
@@ -74,12 +74,15 @@ async def test_a_name_that_is_no_users_leads_nowhere(world: World, method: str, 
         {"refresh_token": None},
         {"scopes": "openid"},
         {"scopes": [1]},
+        {"groups": None},
+        {"groups": "/cms"},
+        {"groups": ["/cms", 1]},
         {"claim": ""},
         {"vo": 7},
     ],
 )
 async def test_a_sign_in_that_makes_no_sense_is_refused(world: World, change: dict[str, object]) -> None:
-    body = {"vo": "cms", "sub": "s", "claim": "alice", "refresh_token": "r", "scopes": []} | change
+    body = {"vo": "cms", "sub": "s", "claim": "alice", "refresh_token": "r", "scopes": [], "groups": []} | change
     answer = await world.ask("PUT", "/sessions/cms-alice", "hub", json=body)
     assert (answer.status, answer.error) == (400, "invalid_request")
 
@@ -156,20 +159,6 @@ async def test_signing_out_works_while_the_issuer_is_away(world: World) -> None:
     world.issuer.down = True
     assert (await world.ask("DELETE", "/sessions/cms-alice", "hub")).status == 204
     assert (await world.state())["state"] == "dead"
-
-
-async def test_a_vo_that_goes_takes_its_tokens_out_of_memory_and_comes_back_with_its_sessions(world: World) -> None:
-    await world.sign_in()
-    first = (await world.token()).body["access_token"]
-    vo = world.api.objects[f"{VOS}/cms"]
-    world.api.remove(f"{VOS}/cms")
-    await eventually(lambda: not world.broker.sessions._known)
-    assert not world.broker.cache._entries
-    answer = await world.token()
-    assert (answer.status, answer.error) == (403, "access_denied")
-    world.api.put(f"{VOS}/cms", vo)
-    await eventually(lambda: "cms" in world.broker.vos._vos)
-    assert (await world.token()).body["access_token"] != first
 
 
 async def test_a_broken_vo_object_takes_its_own_vo_away_and_no_other(world: World) -> None:

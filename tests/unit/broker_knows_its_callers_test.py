@@ -149,9 +149,9 @@ async def test_each_agent_is_told_which_files_to_keep(world: World) -> None:
         "audience": world.compute,
         "scope": "compute.read compute.create compute.modify compute.cancel",
     }
-    assert (await world.ask("GET", "/wanted", "alice-pod")).body == {"files": [lake, compute]}
-    assert (await world.ask("GET", "/wanted", "xcache")).body == {"files": [lake | {"scope": "storage.read:/"}]}
-    assert (await world.ask("GET", "/wanted", "ap")).body == {"files": []}
+    assert (await world.ask("GET", "/wanted", "alice-pod")).body["files"] == [lake, compute]
+    assert (await world.ask("GET", "/wanted", "xcache")).body["files"] == [lake | {"scope": "storage.read:/"}]
+    assert (await world.ask("GET", "/wanted", "ap")).body["files"] == []
     assert (await world.ask("GET", "/wanted", None)).status == 401
 
 
