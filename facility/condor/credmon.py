@@ -18,6 +18,7 @@ from types import FrameType
 
 from facility.condor import layout
 from facility.condor.credentials import Credentials
+from facility.condor.eviction import Eviction
 from facility.condor.jobs import QueueError, Queues
 from facility.condor.keeper import PERIOD, Keeper
 from facility.condor.reconfigure import Reconfigure, say
@@ -26,12 +27,16 @@ from facility.exchange import Broker
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator writes into `credmon.json`. `audience` is empty when the VO has no lake."""
+    """What the operator writes into `credmon.json`. `audience` is empty when the VO has no lake.
+
+    closed: whether the VO is, so that no job may run and none needs a token.
+    """
 
     vo: str
     broker: str
     audience: str
     refresh: float
+    closed: bool = False
 
 
 def load(path: Path = layout.CREDMON_SETTINGS) -> Settings:
@@ -42,16 +47,39 @@ def load(path: Path = layout.CREDMON_SETTINGS) -> Settings:
 class Monitor:
     """One access point's monitor; `turn` is one of its rounds."""
 
-    def __init__(self, keeper: Keeper, queues: Queues, reconfigure: Reconfigure, status: Path) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        queues: Queues,
+        reconfigure: Reconfigure,
+        status: Path,
+        eviction: Eviction | None = None,
+    ) -> None:
+        """`eviction`: ends running jobs, where the VO is closed."""
         self._keeper, self._queues, self._reconfigure, self._status = keeper, queues, reconfigure, status
+        self._eviction = eviction
         self._queue_problem = ""
 
     def turn(self) -> None:
         """Look at files and queue, then at the tokens. Raises OSError when tokens cannot be written."""
         self._reconfigure.look()
-        if self._keeper.audience:
+        if self._eviction:
+            self._close(self._eviction)
+        elif self._keeper.audience:
             self._tokens()
         self._write_status()
+
+    def _close(self, eviction: Eviction) -> None:
+        """Nobody has a token, and what runs ends; once HTCondor knows that it must not start again."""
+        self._keeper.round(())
+        if self._reconfigure.problem:
+            return
+        try:
+            eviction.look(self._queues.ask(""))
+        except QueueError as error:
+            self._trouble(str(error))
+        else:
+            self._trouble("")
 
     def _tokens(self) -> None:
         try:
@@ -90,7 +118,8 @@ def make(settings: Settings) -> Monitor:
     files = Credentials(layout.CREDENTIALS, settings.vo)
     keeper = Keeper(settings.vo, settings.audience, settings.refresh, broker, files, time.time, say)
     watched = (layout.CONFIG, layout.PEOPLE / "mapfile")
-    return Monitor(keeper, Queues(os.environ), Reconfigure(watched, say=say), layout.CREDMON_STATUS)
+    eviction = Eviction(time.time, say) if settings.closed else None
+    return Monitor(keeper, Queues(os.environ), Reconfigure(watched, say=say), layout.CREDMON_STATUS, eviction)
 
 
 def main() -> None:

@@ -13,14 +13,46 @@ from facility.vo import VirtualOrganization
 
 #: seconds after which the job of a lost execute pod is taken for lost too, and started again
 LEASE = 120
+#: HTCondor's code for jobs that a policy of the access point holds, and the subcode by which those of a closed VO are
+#: told from any other's
+POLICY, CLOSED = 26, 403
 #: seconds that a finished job waits in the queue for its owner to fetch the results
 KEPT = 7 * 24 * 3600
 _FIXED = "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeaseDuration"
 
+_RELEASE = f"""
+# a job that came before its token is held with code 4 when it starts: tried again, ever more slowly; one that was held
+# because the VO was closed goes on
+SYSTEM_PERIODIC_RELEASE = (HoldReasonCode =?= {POLICY} && HoldReasonSubCode =?= {CLOSED}) || \
+(HoldReasonCode == 4 && NumHolds < 1000 && time() - EnteredCurrentStatus > min({{300, 5 * NumHolds}}))
+"""
+
 
 def queue_rules(vo: VirtualOrganization, site: Site) -> str:
     """The part of an access point's `condor_config` that is about jobs."""
-    return "\n".join((_transform(vo), _requirements(vo.name, site), _credentials(vo.name)))
+    return "\n".join((_transform(vo), _requirements(vo.name, site), _credentials(vo.name), _policy(vo)))
+
+
+def _policy(vo: VirtualOrganization) -> str:
+    """Which jobs are held, and which of the held are let go: none while the VO is closed, then exactly those.
+
+    The schedd looks at all jobs but running ones: theirs is decided by their shadow, from the configuration that it
+    has begun with. So running jobs are ended besides, and then are idle (`facility.condor.eviction`).
+    """
+    interval = "PERIODIC_EXPR_INTERVAL = 5\nMAX_PERIODIC_EXPR_INTERVAL = 10\n"
+    if not vo.closed:
+        return f"{_RELEASE}{interval}"
+    return f"""
+SYSTEM_PERIODIC_HOLD = JobStatus == 1 || JobStatus == 2 || JobStatus == 7
+SYSTEM_PERIODIC_HOLD_REASON = "{sentence(vo)}"
+SYSTEM_PERIODIC_HOLD_SUBCODE = {CLOSED}
+SYSTEM_PERIODIC_RELEASE = False
+{interval}"""
+
+
+def sentence(vo: VirtualOrganization) -> str:
+    """Why the jobs of a closed VO are held."""
+    return f"The virtual organization {vo.name} {vo.closed}: its jobs wait in the queue until it is open again."
 
 
 def _transform(organization: VirtualOrganization) -> str:
@@ -69,11 +101,6 @@ def _credentials(vo: str) -> str:
 # the credential monitor alone writes <owner>/{vo}.use; without a credd nobody else can
 SEC_CREDENTIAL_DIRECTORY_OAUTH = {CREDENTIALS}
 TRUST_CREDENTIAL_DIRECTORY = True
-# a job that came before its token is held with code 4 when it starts: tried again, ever more slowly
-SYSTEM_PERIODIC_RELEASE = HoldReasonCode == 4 && NumHolds < 1000 && \
-time() - EnteredCurrentStatus > min({{300, 5 * NumHolds}})
-PERIODIC_EXPR_INTERVAL = 5
-MAX_PERIODIC_EXPR_INTERVAL = 10
 
 # execute pods attach themselves: there is no negotiator to call
 SCHEDD_SEND_RESCHEDULE = False

@@ -65,6 +65,7 @@ def credmon_settings(vo: VirtualOrganization, site: Site) -> str:
         "audience": audience,
         "refresh": site.batch.credential_refresh,
     }
+    settings |= {"closed": True} if vo.closed else {}
     return json.dumps(settings, indent=1) + "\n"
 
 
