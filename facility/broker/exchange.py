@@ -11,8 +11,8 @@ from facility.broker.cache import Key, Token, TokenCache
 from facility.broker.errors import BrokerError
 from facility.broker.groups import Groups
 from facility.broker.identity import AccessPoint, Cache, Caller, Notebook
-from facility.broker.renewal import Renewal
-from facility.broker.sessions import NOT_IN_GROUP, Session, Sessions
+from facility.broker.renewal import Renewal, over
+from facility.broker.sessions import Session, Sessions
 from facility.broker.store import StoreError
 from facility.broker.vos import VirtualOrganizations
 from facility.site import Site
@@ -131,9 +131,9 @@ class Exchange:
             session = await self._sessions.peek(user)
         except StoreError:
             raise errors.unavailable("sessions cannot be read now") from None
-        if session is None or (session.dead and session.record.reason != NOT_IN_GROUP):
-            raise errors.interaction_required(self._site.public_url)
-        if session.dead or not self._groups.admitted(vo, session):
+        if session is None or session.dead:
+            raise over(session, self._site.public_url)
+        if not self._groups.admitted(vo, session):
             raise errors.not_in_group(self._site.public_url, vo.name)
         return session
 

@@ -13,7 +13,7 @@ from facility.broker import errors
 from facility.broker.cache import Token
 from facility.broker.errors import BrokerError
 from facility.broker.issuer import Issuer, Issuers
-from facility.broker.sessions import ANSWER_REFUSED, CLIENT_REFUSED, ISSUER_UNAVAILABLE, Session, Sessions
+from facility.broker.sessions import ANSWER_REFUSED, CLIENT_REFUSED, ISSUER_UNAVAILABLE, NOT_IN_GROUP, Session, Sessions
 from facility.broker.store import StoreError
 from facility.tokens import scopes as algebra
 from facility.tokens.claims import ClaimsError, Expected, NothingGrantedError
@@ -39,7 +39,7 @@ class Renewal:
         try:
             async with self._sessions.hold(user) as session:
                 if session is None or session.dead:
-                    raise errors.interaction_required(self._hub_url)
+                    raise over(session, self._hub_url)
                 await self._sessions.save(session)  # a rotation that could not be stored the last time comes first
                 return await self._renew(vo, session, audience, scopes)
         except StoreError as error:
@@ -117,6 +117,13 @@ class Renewal:
         expected = Expected(vo.spec.issuer, audience, scopes, sub)
         found = await self._issuers.of(vo).check(grant.access_token, expected)
         return Token(grant.access_token, algebra.text(found.scopes), found.expires)
+
+
+def over(session: Session | None, hub_url: str) -> BrokerError:
+    """What the person of a session that is dead, or not there, is told."""
+    if session is not None and session.record.reason == NOT_IN_GROUP:
+        return errors.not_in_group(hub_url, session.record.vo)
+    return errors.interaction_required(hub_url)
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,154 @@
+"""What `GET /wanted` says, and when: an agent that waits hears of what concerns it at once, and of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facility.broker.changes import Changes
+from tests.fakes.broker_world import LAKE, USERS, World, eventually, facility
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with facility(tmp_path) as made:
+        made.add_pod("bob-pod", "cms-bob")
+        await made.sign_in()
+        await made.sign_in("bob")
+        yield made
+
+
+async def wanted(world: World, caller: str = "alice-pod", **query: Any) -> dict[str, Any]:
+    answer = await world.ask("GET", "/wanted", caller, params={key: str(value) for key, value in query.items()})
+    assert answer.status == 200, answer
+    return answer.body
+
+
+async def waiting(world: World, caller: str = "alice-pod") -> asyncio.Task[dict[str, Any]]:
+    """A request that the broker holds back."""
+    before = world.broker.changes._count
+    seen = (await wanted(world, caller))["state"]
+    asking = asyncio.create_task(wanted(world, caller, seen=seen, wait=30))
+    await eventually(lambda: world.broker.changes._count == before + 1)
+    return asking
+
+
+async def test_who_has_not_seen_what_there_is_gets_it_at_once(world: World) -> None:
+    found = await wanted(world, seen="something else", wait=30)
+    assert [one["name"] for one in found["files"]] == ["lake", "compute"]
+    assert "refused" not in found
+    assert "again" not in found
+
+
+async def test_who_has_seen_it_is_answered_when_the_time_is_over(world: World) -> None:
+    seen = (await wanted(world))["state"]
+    assert await wanted(world, seen=seen, wait=0.02) == await wanted(world)
+    assert not world.broker.changes._waiting
+
+
+@pytest.mark.parametrize("caller", ["alice-pod", "xcache"])
+async def test_a_vo_that_closes_is_told_to_all_its_agents_at_once_and_so_is_its_opening(
+    world: World, caller: str
+) -> None:
+    asking = await waiting(world, caller)
+    world.change_vo(suspended=True)
+    found = await asyncio.wait_for(asking, 5)
+    sentence = "The virtual organization cms is suspended."
+    assert found["refused"] == {"error": "access_denied", "error_description": sentence}
+    assert found["files"][0]["audience"] == LAKE
+    again = asyncio.create_task(wanted(world, caller, seen=found["state"], wait=30))
+    await eventually(lambda: world.broker.changes._count == 1)
+    world.change_vo(suspended=False)
+    assert "refused" not in await asyncio.wait_for(again, 5)
+
+
+async def test_a_session_that_ends_is_told_to_its_own_agent_and_to_no_other(world: World) -> None:
+    alice, bob = await waiting(world), await waiting(world, "bob-pod")
+    assert (await world.ask("DELETE", "/sessions/cms-alice", "hub")).status == 204
+    found = await asyncio.wait_for(alice, 5)
+    assert found["refused"]["error"] == "interaction_required"
+    assert "https://hub.test" in found["refused"]["error_description"]
+    await asyncio.sleep(0)
+    assert not bob.done()
+    bob.cancel()
+
+
+async def test_signing_in_again_is_told_at_once(world: World) -> None:
+    await world.ask("DELETE", "/sessions/cms-alice", "hub")
+    asking = await waiting(world)
+    await world.sign_in()
+    found = await asyncio.wait_for(asking, 5)
+    assert "refused" not in found
+    assert found["files"][0]["scope"]
+
+
+async def test_a_person_who_is_deleted_is_told_at_once(world: World) -> None:
+    await eventually(lambda: "cms-alice" in world.broker.user_mirror._versions)
+    asking = await waiting(world)
+    world.api.remove(f"{USERS}/cms-alice")
+    assert (await asyncio.wait_for(asking, 5))["refused"]["error"] == "interaction_required"
+
+
+async def test_a_new_lake_is_told_at_once_and_what_changes_nothing_is_not(world: World) -> None:
+    asking = await waiting(world)
+    lakes = world.broker.vos.get("cms").spec.model_dump(mode="json", by_alias=True)["lakes"]
+    world.change_vo(displayName="CMS")
+    await eventually(lambda: world.broker.vos.get("cms").spec.display_name == "CMS")
+    await asyncio.sleep(0.01)
+    assert not asking.done()
+    world.change_vo(lakes=[*lakes, lakes[0] | {"prefix": "/more", "audience": "https://other.test"}])
+    found = await asyncio.wait_for(asking, 5)
+    assert [one["name"] for one in found["files"]] == ["lake", "lake2", "compute"]
+
+
+async def test_the_agent_of_a_vo_that_is_gone_is_told_so(world: World) -> None:
+    world.add_account("stranger", "facility", "xcache-gone")
+    found = await wanted(world, "stranger")
+    assert (found["files"], found["refused"]["error"]) == ([], "access_denied")
+
+
+async def test_all_who_wait_are_sent_away_when_the_process_ends_and_come_back_one_after_the_other(
+    world: World,
+) -> None:
+    asking = [await waiting(world), await waiting(world, "bob-pod"), await waiting(world, "xcache")]
+    world.broker.changes.close()
+    answers = await asyncio.wait_for(asyncio.gather(*asking), 5)
+    assert all(5 <= one["again"] <= 30 for one in answers)
+    assert len({one["again"] for one in answers}) > 1
+    assert "again" in await wanted(world, seen=answers[0]["state"], wait=30)
+
+
+async def test_more_than_may_wait_are_told_to_come_again(world: World) -> None:
+    asking = await waiting(world)
+    world.broker.changes._most = 1
+    seen = (await wanted(world, "bob-pod"))["state"]
+    assert "again" in await wanted(world, "bob-pod", seen=seen, wait=30)
+    assert not asking.done()
+    asking.cancel()
+
+
+@pytest.mark.parametrize("wait", ["-1", "soon", "1e9", "", "nan", "99999"])
+async def test_a_time_to_wait_that_is_none_is_refused(world: World, wait: str) -> None:
+    answer = await world.ask("GET", "/wanted", "alice-pod", params={"wait": wait})
+    assert (answer.status, answer.error) == (400, "invalid_request")
+
+
+async def test_an_access_point_keeps_no_files_and_does_not_wait_for_any(world: World) -> None:
+    found = await wanted(world, "ap")
+    assert found["files"] == []
+    assert await wanted(world, "ap", seen=found["state"], wait=0.01) == found
+
+
+def test_news_reach_exactly_those_who_listen_for_them() -> None:
+    changes = Changes()
+    with changes.listening("cms", "cms-alice") as alice, changes.listening("cms") as cache:
+        changes.tell("cms-alice")
+        assert (alice.is_set(), cache.is_set()) == (True, False)
+        changes.tell("cms")
+        assert cache.is_set()
+    assert not changes._waiting
+    changes.tell("cms")
