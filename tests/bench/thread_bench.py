@@ -12,32 +12,21 @@ import functools
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.mainjob import Stage
+from tests.bench.figures import Row, publish, row
+from tests.bench.memory import memory
 
-RESULTS = Path(__file__).parent / "results" / "thread.json"
 GOALS = {"demo_cold_s": 45 * 60, "demo_warm_s": 8 * 60, "vo_applied_to_first_read_s": 60}
-
-Row = dict[str, Any]
-
-
-def row(value: float, unit: str, goal: float | None = None, beside: str = "") -> Row:
-    """One measured figure; `beside` names what it was measured against or next to."""
-    return {"value": value, "unit": unit, "beside": beside, "goal": goal}
 
 
 def test_the_thread_is_measured_and_meets_its_goals() -> None:
     stage = place.stage()
     rows = demo_rows(Path(stage.artifacts)) | played(stage) | memory(stage)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
-    print("\n" + table(rows))
-    late = {name: one["value"] for name, one in rows.items() if one["goal"] and one["value"] > one["goal"]}
-    assert not late, f"over their goals: {late}"
+    publish("thread", rows)
 
 
 def demo_rows(artifacts: Path) -> dict[str, Row]:
@@ -74,29 +63,6 @@ async def stopped(stage: Stage) -> None:
 
 def _none(stage: Stage, *wanted: str) -> bool:
     return not stage.cluster.items(*wanted)
-
-
-def memory(stage: Stage) -> dict[str, Row]:
-    """Working set of each of the facility's pods, after the main job."""
-    node = stage.cluster.items("nodes")[0]["metadata"]["name"]
-    summary = json.loads(stage.cluster.do("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
-    rows: dict[str, Row] = {}
-    for pod in summary["pods"]:
-        where, name = pod["podRef"]["namespace"], pod["podRef"]["name"]
-        used = pod.get("memory", {}).get("workingSetBytes")
-        if where in mainjob.NAMESPACES and used and not name.startswith("ep-"):
-            stem = re.sub(r"-[0-9a-f]{8,10}-[a-z0-9]{5}$", "", name)
-            rows[f"memory_{stem.replace('-', '_')}_mib"] = row(round(used / 2**20, 1), "MiB")
-    return rows
-
-
-def table(rows: dict[str, Row]) -> str:
-    """The rows as aligned text."""
-    width = max(len(name) for name in rows)
-    lines = [f"{'':{width}}  {'value':>9}  unit  goal"]
-    for name, one in sorted(rows.items()):
-        lines.append(f"{name:{width}}  {one['value']:>9}  {one['unit']:4}  {one['goal'] or ''}")
-    return "\n".join(lines)
 
 
 pytestmark = pytest.mark.cluster
