@@ -10,7 +10,7 @@ from facility.model import Count, Group, Model, ObjectName, Prefix, Quantity, Sl
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 #: set by the facility itself: a profile that changed them would break its own promises
-_RESERVED = (
+RESERVED = (
     "JUPYTERHUB_",
     "BEARER_TOKEN",
     "FACILITY_",
@@ -20,6 +20,8 @@ _RESERVED = (
     "CONDOR_CONFIG",
     "SSL_CERT_FILE",
 )
+#: where volumes may be seen: anywhere else they would hide what images and the facility have there
+MOUNT_ROOTS = ("cvmfs", "data", "mnt", "media", "srv", "software", "shared")
 
 
 class Profile(Model):
@@ -48,12 +50,14 @@ class Profile(Model):
     environment: dict[EnvironmentName, Annotated[str, Field(max_length=4096)]] = Field(
         default={}, max_length=64, description="Environment of the server. Everybody can read it: no secrets."
     )
-    node_selector: dict[str, str] = Field(default={}, max_length=16, description="Labels that the node must have.")
+    node_selector: dict[str, Annotated[str, Field(max_length=63)]] = Field(
+        default={}, max_length=16, description="Labels that the node must have."
+    )
 
     @field_validator("environment")
     @classmethod
     def _not_ours(cls, value: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(name for name in value if name.startswith(_RESERVED)):
+        if taken := sorted(name for name in value if name.startswith(RESERVED)):
             raise ValueError(f"{taken[0]} is set by the facility itself")
         return value
 
@@ -68,7 +72,6 @@ class SharedVolume(Model):
     @field_validator("mount_path")
     @classmethod
     def _not_over_ours(cls, value: str) -> str:
-        first = value.split("/")[1]
-        if first not in ("cvmfs", "data", "mnt", "media", "srv", "software", "shared"):
-            raise ValueError(f"{value!r}: mount below /cvmfs /data /mnt /media /srv /software or /shared")
+        if value.split("/")[1] not in MOUNT_ROOTS:
+            raise ValueError(f"{value!r}: mount at or below one of /{' /'.join(MOUNT_ROOTS)}")
         return value

@@ -13,10 +13,15 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from facility import names
-from facility.hub import pod
+from facility.hub import culling, customize, guard, pod
+from facility.hub.customize import adjusted
+from facility.hub.database import PASSWORD, use_password
+from facility.hub.values import PATH, Database, Values
+from facility.hub.values import load as load_values
 from facility.site import DEFAULT_PATH, Site, load
 
 SECRETS = Path("/etc/facility/secrets")
@@ -25,14 +30,31 @@ DATA = Path("/srv/hub")
 USERNAME = r"(?=.{3,32}\Z)[a-z][a-z0-9]{0,14}-[a-z0-9](?:-?[a-z0-9])*\Z"
 
 
-def configure(c: Any, site_file: Path = DEFAULT_PATH, secrets: Path | None = SECRETS, data: Path = DATA) -> None:
-    """Set everything on traitlets' configuration `c`. Raises OSError or pydantic.ValidationError."""
-    site = load(site_file)
+def configure(
+    c: Any,
+    site_file: Path = DEFAULT_PATH,
+    secrets: Path | None = SECRETS,
+    data: Path = DATA,
+    values_file: Path = PATH,
+) -> None:
+    """Set everything on traitlets' configuration `c`.
+
+    Raises OSError, yaml.YAMLError, pydantic.ValidationError, or GuardError for a configuration that lets tokens out.
+    """
+    values = load_values(values_file) if secrets is not None else Values()
+    site = adjusted(load(site_file), values)
     sign_in(c, site)
     users_pods(c, site)
-    if secrets is not None:
-        service(c, site, data)
-        keys(c, secrets)
+    if secrets is None:
+        guard.check(guard.snapshot(c), c)
+        return
+    service(c, site)
+    database(c, values.hub.db, data)
+    keys(c, secrets)
+    ours = guard.snapshot(c)
+    customize.apply(c, values)
+    guard.check(ours, c)
+    culling.configure(c, values.cull, f"http://127.0.0.1:{names.HUB_PORT}/hub/api")
 
 
 def sign_in(c: Any, site: Site) -> None:
@@ -53,21 +75,18 @@ def sign_in(c: Any, site: Site) -> None:
 
 def users_pods(c: Any, site: Site) -> None:
     """One pod and one home per person."""
-    c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+    c.JupyterHub.spawner_class = "facility.hub.spawner.VOSpawner"
     c.Spawner.start_timeout = 300  # a first start may have to pull the image
     c.Spawner.http_timeout = 60
-    c.JupyterHub.concurrent_spawn_limit = 50
     pod.configure(c, site)
 
 
-def service(c: Any, site: Site, data: Path) -> None:
+def service(c: Any, site: Site) -> None:
     """The hub as a Deployment, with the proxy in a pod of its own."""
     namespace = site.namespaces.facility
     c.JupyterHub.public_url = f"{site.public_url.rstrip('/')}/"
     c.JupyterHub.hub_bind_url = f"http://0.0.0.0:{names.HUB_PORT}"
     c.JupyterHub.hub_connect_url = f"http://{names.host('hub', namespace)}:{names.HUB_PORT}"
-    c.JupyterHub.db_url = f"sqlite:///{data}/jupyterhub.sqlite"
-    c.JupyterHub.upgrade_db = True
     # pods and routes outlive the hub's pod
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
@@ -75,6 +94,20 @@ def service(c: Any, site: Site, data: Path) -> None:
     c.JupyterHub.last_activity_interval = 20
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"http://{names.host('proxy-api', namespace)}:8001"
+
+
+def database(c: Any, db: Database, data: Path) -> None:
+    """Who has which server, who is signed in, and which tokens the hub has given."""
+    c.JupyterHub.upgrade_db = True
+    c.JupyterHub.db_url = f"sqlite:///{data}/jupyterhub.sqlite"
+    if db.type == "postgres":
+        if not db.url:
+            raise ValueError("hub.db.type is postgres: hub.db.url is needed, such as postgresql://hub@db.example/hub")
+        c.JupyterHub.db_url = db.url
+        # a connection that a firewall or a restart has cut is not handed to a request
+        c.JupyterHub.db_kwargs = {"pool_pre_ping": True}
+        if PASSWORD.exists():
+            use_password(PASSWORD, Path(gettempdir()) / "pgpass")
 
 
 def keys(c: Any, secrets: Path) -> None:

@@ -1,4 +1,4 @@
-"""The shape of a user's pod: plain kubespawner options for what all pods share, one hook for what depends on the VO.
+"""The shape of a user's pod: plain kubespawner options for what all pods share; facility.hub.personal adds the VO's.
 
 The notebook holds no credential but token files. They are kept by the agent, a native sidecar of the same uid, and
 the agent alone has the projected token that proves to the broker whose pod this is.
@@ -9,10 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from jupyterhub.spawner import SpawnException
-from kubernetes_asyncio.client import V1EnvVar, V1Pod
-
 from facility import names
+from facility.hub import personal, profiles, start_page
+from facility.hub.merging import over, over_named
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
@@ -24,12 +23,17 @@ TRUST = "/etc/facility/trust"
 COMPONENT = "notebook"
 _BUNDLE = f"{TRUST}/ca.crt"
 _TRUSTING = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), _BUNDLE)
+Mounts = dict[str, Any]
 _IDENTITY_LIFE = 600  # seconds, the least that Kubernetes allows
 _AGENT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "96Mi"}}
 
 
 def configure(c: Any, site: Site) -> None:
-    """Set what every user's pod has. Dictionaries, not lists, so that profiles and other charts can add to them."""
+    """Set what every user's pod has.
+
+    Dictionaries, not lists, so that profiles and other charts can add to them; what others have set already stays,
+    unless it is of the same name or is another home.
+    """
     spawner = c.KubeSpawner
     spawner.namespace = site.namespaces.users
     spawner.image = site.images.notebook
@@ -38,15 +42,33 @@ def configure(c: Any, site: Site) -> None:
     spawner.default_url = "/lab"
     spawner.working_dir = HOME
     spawner.component_label = COMPONENT
-    spawner.common_labels = {"app.kubernetes.io/name": COMPONENT, names.LABEL_MANAGED_BY: "kubespawner"}
-    spawner.extra_pod_config = {"enableServiceLinks": False}
-    spawner.extra_resource_guarantees = dict(site.notebook_resources.requests)
-    spawner.extra_resource_limits = dict(site.notebook_resources.limits)
-    spawner.environment = {"HOME": HOME, **_TRUSTING}
-    spawner.modify_pod_hook = partial(personalize, site)
+    labels = {"app.kubernetes.io/name": COMPONENT, names.LABEL_MANAGED_BY: "kubespawner"}
+    spawner.common_labels = over(spawner, "common_labels", labels)
+    spawner.extra_pod_config = over(spawner, "extra_pod_config", {"enableServiceLinks": False})
+    spawner.environment = over(spawner, "environment", {"HOME": HOME, **_TRUSTING})
+    _resources(spawner, site)
     _secure(spawner)
     _home(spawner, site)
     _mounts(spawner, site)
+    _of_the_vo(c, site)
+
+
+def _of_the_vo(c: Any, site: Site) -> None:
+    """What is looked up for each person and each start."""
+    c.VOSpawner.site = site
+    c.KubeSpawner.profile_list = partial(start_page.choices, site)
+    c.KubeSpawner.options_form = partial(start_page.form, site)
+    c.KubeSpawner.modify_pod_hook = partial(personal.personalize, site, environment)
+
+
+def _resources(spawner: Any, site: Site) -> None:
+    """Of a server without a profile. Cores and bytes as kubespawner's own, so that the notebook can show them."""
+    for name, value in profiles.overrides(None, site).items():
+        setattr(spawner, name, value)
+    ours = site.notebook_resources
+    usual = ("cpu", "memory")
+    spawner.extra_resource_guarantees = {k: v for k, v in ours.requests.items() if k not in usual}
+    spawner.extra_resource_limits = {k: v for k, v in ours.limits.items() if k not in usual}
 
 
 def _secure(spawner: Any) -> None:
@@ -80,18 +102,30 @@ def _mounts(spawner: Any, site: Site) -> None:
             "expirationSeconds": _IDENTITY_LIFE,
         }
     }
-    spawner.volumes = {
+    volumes = {
         "home": {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}},
         "token": {"name": "token", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         "identity": {"name": "identity", "projected": {"defaultMode": 0o440, "sources": [identity]}},
         "trust": {"name": "trust", "configMap": {"name": "facility-trust"}},
     }
-    spawner.volume_mounts = {
+    mounts = {
         "home": {"name": "home", "mountPath": HOME},
         "token": {"name": "token", "mountPath": TOKENS, "readOnly": True},
         "trust": {"name": "trust", "mountPath": TRUST, "readOnly": True},
     }
-    spawner.init_containers = {"agent": agent(site)}
+    spawner.volumes, spawner.volume_mounts = without_home(spawner, volumes, mounts)
+    spawner.init_containers = over_named(spawner, "init_containers", {"agent": agent(site)})
+
+
+def without_home(spawner: Any, volumes: Mounts, mounts: Mounts) -> tuple[Mounts, Mounts]:
+    """What others have set and ours, but for another volume where homes are."""
+    all_volumes, all_mounts = over_named(spawner, "volumes", volumes), over_named(spawner, "volume_mounts", mounts)
+    other = {one["name"] for one in all_mounts.values() if one["mountPath"].rstrip("/") == HOME} - {"home"}
+
+    def kept(found: Mounts) -> Mounts:
+        return {key: one for key, one in found.items() if one["name"] not in other}
+
+    return kept(all_volumes), kept(all_mounts)
 
 
 def agent(site: Site) -> dict[str, Any]:
@@ -134,26 +168,6 @@ def agent(site: Site) -> dict[str, Any]:
             {"name": "trust", "mountPath": TRUST, "readOnly": True},
         ],
     }
-
-
-async def personalize(site: Site, spawner: Any, pod: V1Pod) -> V1Pod:
-    """kubespawner's modify_pod_hook at a site: labels and environment of this user's VO, on this pod only.
-
-    Nothing is written to the spawner, whose state outlives a spawn. Raises SpawnException with a reason for the user.
-    """
-    user = spawner.user.name
-    try:
-        vo_name, name = names.split_hub_user(user)
-    except names.BadNameError as error:
-        raise SpawnException(str(error), reason="name") from None
-    vo = await spawner.authenticator.virtual_organization(vo_name)
-    if vo is None:
-        raise SpawnException(f"The virtual organization {vo_name} is not set up here any more.", reason="vo")
-    pod.metadata.labels |= {names.LABEL_VO: vo_name, names.LABEL_OWNER: names.owner(vo_name, name)}
-    notebook = next(one for one in pod.spec.containers if one.name == "notebook")
-    added = environment(user, vo, site)
-    notebook.env = [*(notebook.env or []), *(V1EnvVar(name=key, value=value) for key, value in added.items())]
-    return pod
 
 
 def environment(user: str, vo: VirtualOrganization, site: Site) -> dict[str, str]:

@@ -4,88 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from jupyterhub.spawner import SpawnException
-from kubernetes_asyncio.client import ApiClient, Configuration
-from traitlets.config import Config
 
-from facility.hub import pod
-from facility.site import Site
-from facility.vo import VirtualOrganization
-
-SITE = Site.model_validate(
-    {
-        "publicUrl": "https://hub.example:31440",
-        "images": {"facility": "f:1", "hub": "h:1", "notebook": "n:1", "condor": "c:1", "xcache": "x:1"},
-        "notebookResources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "4Gi"}},
-    }
-)
-LAKE = {
-    "prefix": "/cms",
-    "origin": "https://origin.example:1094",
-    "audience": "https://origin.example:1094",
-    "scopes": ["storage.read:/embargoed"],
-}
-
-
-def vo(name: str = "cms", **more: Any) -> VirtualOrganization:
-    lakes = [{**LAKE, "prefix": f"/{name}"}]
-    spec = {"issuer": f"https://{name}.example/", "clientSecret": {"name": "s"}, "lakes": lakes, **more}
-    return VirtualOrganization.parse({"metadata": {"name": name}, "spec": spec})
-
-
-class Authenticator:
-    def __init__(self, *vos: VirtualOrganization) -> None:
-        self._vos = {one.name: one for one in vos}
-
-    async def virtual_organization(self, name: str) -> VirtualOrganization | None:
-        return self._vos.get(name)
+from tests.fakes import vo_spawner
+from tests.fakes.vo_spawner import Pods, environment, notebook, vo
 
 
 @pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """kubespawner wants the address of an API server before it makes anything; nobody calls it here."""
-    server = {"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}
-    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
-    users = [{"name": "u", "user": {"username": "nobody"}}]
-    config = {"clusters": [server], "contexts": [context], "current-context": "x", "users": users}
-    file = tmp_path / "kubeconfig"
-    file.write_text(yaml.safe_dump(config))
-    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
-    yield
-    Configuration.set_default(None)
+def pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pods]:
+    with vo_spawner.cluster(tmp_path, monkeypatch) as found:
+        yield found
 
 
-async def made(user: str = "cms-alice", *vos: VirtualOrganization) -> dict[str, Any]:
+async def made(user: str = "cms-alice", *vos: Any, **more: Any) -> dict[str, Any]:
     """The manifest that would go to the API server."""
-    import kubespawner
-
-    config = Config()
-    pod.configure(config, SITE)
-    person = SimpleNamespace(name=user, id=1, url=f"/user/{user}/", escaped_name=user)
-    hub = SimpleNamespace(public_host="", url="", base_url="/hub/", api_url="http://hub.facility.svc:8081/hub/api")
-    authenticator = Authenticator(*(vos or (vo(),)))
-    spawner = kubespawner.KubeSpawner(
-        config=config, user=person, hub=hub, authenticator=authenticator, api_token="", _mock=True
-    )
-    manifest = await spawner.modify_pod_hook(spawner, await spawner.get_pod_manifest())
-    async with ApiClient() as client:
-        shape: dict[str, Any] = client.sanitize_for_serialization(manifest)
-    shape["claim"] = spawner.get_pvc_manifest().to_dict()
-    return shape
-
-
-def notebook(manifest: dict[str, Any]) -> dict[str, Any]:
-    (container,) = manifest["spec"]["containers"]
-    return dict(container)
-
-
-def environment(container: dict[str, Any]) -> dict[str, str]:
-    return {one["name"]: one.get("value", "") for one in container["env"]}
+    return await vo_spawner.manifest(vo_spawner.spawner(user, *vos, **more))
 
 
 async def test_a_pod_keeps_to_pod_security_restricted() -> None:
@@ -146,8 +82,8 @@ async def test_the_agent_is_a_native_sidecar_that_the_notebook_waits_for() -> No
 async def test_every_container_asks_for_resources() -> None:
     manifest = await made()
     assert notebook(manifest)["resources"] == {
-        "requests": {"cpu": "250m", "memory": "512Mi"},
-        "limits": {"memory": "4Gi"},
+        "requests": {"cpu": 0.25, "memory": 512 * 1024**2},
+        "limits": {"memory": 4 * 1024**3},
     }
     assert manifest["spec"]["initContainers"][0]["resources"]["requests"]
 
@@ -201,7 +137,7 @@ async def test_a_home_is_a_volume_of_ones_own_that_stays() -> None:
     claim = manifest["claim"]
     assert claim["metadata"]["name"] == "home-cms-alice"
     assert claim["spec"]["resources"]["requests"]["storage"] == "10Gi"
-    assert claim["spec"].get("storage_class_name") is None
+    assert "storageClassName" not in claim["spec"]
     assert {"name": "home", "persistentVolumeClaim": {"claimName": "home-cms-alice"}} in manifest["spec"]["volumes"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facility.operator.build.users import user_policies
-from tests.unit.hub_pod_test import SITE, vo
+from tests.fakes.vo_spawner import SITE, vo
 
 
 def spec(**more: Any) -> dict[str, Any]:
