@@ -10,7 +10,7 @@ from facility.model import Count, Model, Quantity
 class PodLimits(Model):
     """Most that some pods ask for together (the sum of their requests)."""
 
-    cpu: Quantity | None = Field(default=None, description="Cores, such as 64 or 500m.")
+    cpu: Quantity | None = Field(default=None, description='Cores, such as "64" or 500m.')
     memory: Quantity | None = Field(default=None, description="Memory, such as 256Gi.")
     gpus: Count | None = Field(default=None, description="GPUs.")
 

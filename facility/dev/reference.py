@@ -29,9 +29,10 @@ One virtual organization (VO): who signs its people's tokens, what they may ask 
 administrator writes it into the facility's namespace; [how to](../how-to/add-a-vo.md) says how, and what each reason of
 its conditions asks for. Nothing in it is a secret.
 
-The schema cannot say everything. The operator checks besides, and says so in the condition `Ready`: URLs are https,
-without user, query and fragment; prefixes are absolute, without trailing slash, `.` and `..`; the prefixes of a VO's
-lakes do not overlap, and its lakes have one origin; issuer and prefixes are no other VO's."""
+What can be known from the object alone is checked at `kubectl apply`, and refused with the sentences below. What only
+the world can tell is checked by the operator, which says so in the conditions: whether the issuer answers and names
+itself so, whether the client's Secret is there, whether issuer and prefixes are no older VO's. The names of an
+`environment` are checked by the operator too: letters, digits and underscores."""
 _USER = """\
 One person in one VO. The broker makes it at the first sign-in; the operator adds the `uid`. Its name is the person's
 name at the hub, such as `cms-alice`, and belongs to the first subject that came with it. Nothing in it is a secret.
@@ -82,11 +83,18 @@ def rows(schema: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, s
     for name, field in schema["properties"].items():
         needed = "yes" if name in schema.get("required", ()) else ""
         items = field.get("items", {})
-        yield f"`{prefix}{name}`", kind(field), needed, cell(field.get("description", ""))
+        yield f"`{prefix}{name}`", kind(field), needed, cell(meaning(field))
         if "properties" in field:
             yield from rows(field, f"{prefix}{name}.")
         elif "properties" in items:
             yield from rows(items, f"{prefix}{name}[].")
+
+
+def meaning(field: dict[str, Any]) -> str:
+    """Its description, and what is said when it is refused."""
+    rules = [*field.get("x-kubernetes-validations", ()), *field.get("items", {}).get("x-kubernetes-validations", ())]
+    refused = "; ".join(rule["message"] for rule in rules)
+    return f"{field.get('description', '')} {f'*Refused with: {refused}.*' if refused else ''}".strip()
 
 
 def kind(field: dict[str, Any]) -> str:

@@ -7,11 +7,14 @@ alternatives, no defaults. Defaults stay in the models, so that an upgrade chang
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from facility import names
+from facility.operator import rules
+from facility.operator.rules import Rule
 from facility.operator.text import dump
 from facility.users import FacilityUserSpec, FacilityUserStatus
 from facility.vo import VirtualOrganizationSpec, VirtualOrganizationStatus
@@ -79,6 +82,20 @@ def _with_default(schema: Schema, default: object) -> Schema:
     return {**schema, "description": f"{schema.get('description', '')} Default: {told}.".strip()}
 
 
+def ruled(schema: Schema, place: str, found: Mapping[str, Sequence[Rule]]) -> Schema:
+    """The schema with the rules of its places (`spec.lakes[].prefix`), which also take the place of known patterns."""
+    told = list(found.get(place, ()))
+    if instead := rules.PATTERNS.get(schema.get("pattern", "")):
+        told.insert(0, Rule(f"self.matches(r'{schema['pattern']}')", instead))
+        schema = {key: value for key, value in schema.items() if key != "pattern"}
+    result = dict(schema)
+    if "properties" in schema:
+        result["properties"] = {k: ruled(v, f"{place}.{k}", found) for k, v in schema["properties"].items()}
+    if "items" in schema:
+        result["items"] = ruled(schema["items"], f"{place}[]", found)
+    return result | ({"x-kubernetes-validations": [one._asdict() for one in told]} if told else {})
+
+
 def _condition(kind: str, field: str) -> str:
     return f'.status.conditions[?(@.type=="{kind}")].{field}'
 
@@ -89,10 +106,6 @@ def _column(name: str, path: str, kind: str = "string", **more: object) -> Schem
 
 def virtual_organizations() -> Schema:
     """CRD of VirtualOrganization."""
-    rule = {
-        "rule": f"self.metadata.name.matches('^{names.VO_NAME.pattern}$')",
-        "message": "a VO's name has 1 to 15 of a-z and 0-9, beginning with a letter",
-    }
     columns = [
         _column("Issuer", ".spec.issuer"),
         _column("Ready", _condition("Ready", "status")),
@@ -102,7 +115,8 @@ def virtual_organizations() -> Schema:
         _column("Message", _condition("Ready", "message"), priority=1),
     ]
     spec, status = structural(VirtualOrganizationSpec), structural(VirtualOrganizationStatus)
-    return _definition("VirtualOrganization", ["vo"], spec, status, columns, rule)
+    spec = ruled(spec, "spec", rules.VIRTUAL_ORGANIZATION)
+    return _definition("VirtualOrganization", ["vo"], spec, status, columns, rules.VO_NAME._asdict())
 
 
 def facility_users() -> Schema:

@@ -1,0 +1,150 @@
+"""What the API server refuses of a VirtualOrganization at `kubectl apply`, each with a sentence that says what to do.
+
+Written in CEL (Kubernetes, "CRD validation rules"), for all that can be known from one object alone and that a schema
+cannot say, or not in words that help. The models refuse the same: they are what the operator trusts, these are what a
+person meets first. The API server bounds what rules may cost: every text and list in the schema has a longest length,
+and no rule here compares more than each with each of one short list.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+
+from facility import names
+from facility.model import ObjectName, Quantity, Scope, Slug
+from facility.operator.metadata import NETWORKS
+from facility.operator.validate import RESERVED as RESERVED_SECRETS
+from facility.profiles import MOUNT_ROOTS, RESERVED
+
+
+class Rule(NamedTuple):
+    """A CEL expression that is true of what is good, and what to tell a person whose object it is not true of."""
+
+    rule: str
+    message: str
+
+
+def _pattern(kind: Any) -> str:
+    return str(TypeAdapter(kind).json_schema()["pattern"])
+
+
+def _matches(pattern: str) -> str:
+    """CEL's regular expressions are RE2, which searches: the pattern says itself where it begins and ends."""
+    return f"self.matches(r'{pattern}')"
+
+
+def _once(field: str) -> str:
+    return f"self.all(a, self.exists_one(b, b.{field} == a.{field}))"
+
+
+def _at_most(lower: str, upper: str) -> str:
+    given = f"has(self.{lower}) && has(self.{upper}) && isQuantity(self.{lower}) && isQuantity(self.{upper})"
+    return f"!({given}) || quantity(self.{lower}).compareTo(quantity(self.{upper})) <= 0"
+
+
+#: what is told instead of a pattern, where that would puzzle people
+PATTERNS = {
+    _pattern(Quantity): 'write an amount as Kubernetes does, such as 500m, "2" or 4Gi; never below 0',
+    _pattern(Slug): "use 1 to 32 of a-z, 0-9 and hyphens, a letter or digit first and last",
+    _pattern(ObjectName): "use lower-case letters, digits, hyphens and dots, a letter or digit first and last",
+    _pattern(Scope): "a scope has printable ASCII characters without space, quote and backslash: list each by itself",
+}
+_URL = (
+    Rule("self.startsWith('https://')", "must be an https URL: keys and tokens never travel in the open"),
+    Rule(
+        r"!self.startsWith('https://') || self.matches(r'^https://[^/?#@]+(/[^?#]*)?$')",
+        "must be a URL without user, query and fragment",
+    ),
+)
+_PATH = Rule(
+    r"self.startsWith('/') && !self.endsWith('/') && !self.contains('//') && !self.matches(r'/[.][.]?(/|$)')",
+    "must be an absolute path such as /cms, without trailing slash, empty parts, '.' and '..'",
+)
+_OURS = " || ".join(f"name.startsWith('{one}')" for one in RESERVED)
+_METADATA = " || ".join(f"cidr('{one}').containsCIDR(cidr(self))" for one in NETWORKS)
+
+VO_NAME = Rule(
+    f"self.metadata.name.matches('^{names.VO_NAME.pattern}$')",
+    "a VO's name has 1 to 15 of a-z and 0-9, beginning with a letter",
+)
+#: by the place in an object, [] for each of a list
+VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
+    "spec.logo": (
+        Rule(
+            "self == '' || self.startsWith('https://') || self.startsWith('data:image/')",
+            "the logo is an https URL or a data:image/ URL",
+        ),
+    ),
+    "spec.issuer": (
+        *_URL,
+        Rule(
+            r"self.matches(r'^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]*$')",
+            "must have only printable ASCII characters, without space, quote, comma and backslash",
+        ),
+    ),
+    "spec.clientSecret.name": (
+        Rule(
+            f"!self.matches(r'^({RESERVED_SECRETS.pattern})$')",
+            "that is a Secret of the facility itself: keep the client's id and secret in one of its own",
+        ),
+    ),
+    "spec.lakes": (
+        Rule(
+            "self.all(a, self.exists_one(b, b.prefix == a.prefix || b.prefix.startsWith(a.prefix + '/')))",
+            "the prefixes of two lakes overlap: give each path to one lake",
+        ),
+        Rule(
+            "self.all(a, a.origin == self[0].origin)",
+            "the lakes of one VO have one origin: its cache reads from one place",
+        ),
+    ),
+    "spec.lakes[].prefix": (_PATH,),
+    "spec.lakes[].origin": (
+        *_URL,
+        Rule(
+            r"!self.matches(r'^https://[^/?#@]+/.*[^/]')",
+            "give https://host:port alone: paths at the origin are the same as in the lake",
+        ),
+    ),
+    "spec.lakes[].scopeBase": (Rule(f"self == '/' || ({_PATH.rule})", f"{_PATH.message}; or / alone"),),
+    "spec.profiles": (
+        Rule(_once("name"), "one profile is there twice: give each profile a name of its own"),
+        Rule(
+            "self.filter(one, has(one.default) && one.default).size() <= 1",
+            "more than one profile is the default: choose one",
+        ),
+    ),
+    "spec.profiles[]": (
+        Rule(_at_most("cpu", "cpuLimit"), "cpuLimit is less than cpu: no such server could start"),
+        Rule(_at_most("memory", "memoryLimit"), "memoryLimit is less than memory: no such server could start"),
+    ),
+    "spec.profiles[].environment": (
+        Rule(
+            f"!self.exists(name, {_OURS})",
+            f"names that begin with {', '.join(RESERVED)} are set by the facility itself",
+        ),
+    ),
+    "spec.volumes": (
+        Rule(_once("name"), "one volume is there twice: give each volume a name of its own"),
+        Rule(_once("mountPath"), "two volumes have the same mountPath: give each a path of its own"),
+    ),
+    "spec.volumes[].mountPath": (
+        _PATH,
+        Rule(_matches(f"^/({'|'.join(MOUNT_ROOTS)})(/|$)"), f"mount at or below one of /{' /'.join(MOUNT_ROOTS)}"),
+    ),
+    "spec.network.allow[]": (
+        Rule("has(self.host) != has(self.cidr)", "a destination is either a host or a cidr: give one of the two"),
+    ),
+    "spec.network.allow[].cidr": (
+        Rule(
+            "isCIDR(self) && cidr(self) == cidr(self).masked()",
+            "write a network such as 192.0.2.0/24 or 2001:db8::/32, or one address as 192.0.2.7/32",
+        ),
+        Rule(
+            f"!isCIDR(self) || !({_METADATA})",
+            "that is the nodes' metadata service, which no pod may reach",
+        ),
+    ),
+}
