@@ -79,10 +79,10 @@ def _pod(hub: str) -> dict[str, Any]:
         "name": "hub",
         "image": hub,
         "args": ["jupyterhub", "--config", "/config/config.py"],
-        "workingDir": "/tmp",  # noqa: S108 - a volume of its own
+        "workingDir": "/tmp",
         "resources": {"requests": {"cpu": "20m", "memory": "256Mi"}},
         "readinessProbe": {"httpGet": {"path": "/hub/health", "port": 8081}, "periodSeconds": 1},
-        "volumeMounts": [*mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+        "volumeMounts": [*mounts, {"name": "tmp", "mountPath": "/tmp"}],
     }
     volumes = [{"name": "config", "configMap": {"name": "hub"}}, {"name": "secret", "secret": {"secretName": "hub"}}]
     return {
