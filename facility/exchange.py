@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -28,6 +30,8 @@ _FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 #: the session is dead and only its person can mend that
 SIGN_IN = "interaction_required"
 UNAVAILABLE = "temporarily_unavailable"
+#: codes of refusals by which a token at hand is forfeit, too
+FORFEIT = frozenset({SIGN_IN, "access_denied"})
 
 
 class BrokerError(Exception):
@@ -58,11 +62,25 @@ class Wanted:
     scope: str = ""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The files that a pod should have; with a `refusal` it may have none of them now.
+
+    `state` names this content: who says that it has seen it is answered when there is another. `again`: seconds that
+    the broker wants to be left alone.
+    """
+
+    files: tuple[Wanted, ...]
+    state: str = ""
+    refusal: BrokerError | None = None
+    again: float = 0.0
+
+
 class TokenSource(Protocol):
     """What the agent needs of a broker."""
 
-    def wanted(self) -> tuple[Wanted, ...]:
-        """The files this pod should have. Raises BrokerError."""
+    def wanted(self, seen: str = "", wait: float = 0.0) -> Listing:
+        """What this pod should have; at the latest after `wait` seconds while that is `seen`. Raises BrokerError."""
 
     def token(self, audience: str, scope: str = "") -> Token:
         """A token for one audience; scope "" means all that policy allows. Raises BrokerError."""
@@ -87,14 +105,23 @@ class Broker:
             raise ValueError(f"the broker's URL must be https, not {url!r}")
         self._host, self._port, self._base = parts.hostname, parts.port or 443, parts.path.rstrip("/")
         self._identity, self._trust, self._now = identity, trust, now
+        self._waiting: HTTPSConnection | None = None
 
-    def wanted(self) -> tuple[Wanted, ...]:
-        """`GET /wanted`."""
-        answer = self._call("GET", "/wanted", {"Authorization": f"Bearer {self._who()}"})
-        files = answer.get("files")
-        if not isinstance(files, list):
+    def wanted(self, seen: str = "", wait: float = 0.0) -> Listing:
+        """`GET /wanted`; held back by the broker for `wait` seconds while its answer is the one that was `seen`."""
+        path = "/wanted" + (f"?{urlencode({'seen': seen, 'wait': f'{wait:.1f}'})}" if wait else "")
+        answer = self._call("GET", path, {"Authorization": f"Bearer {self._who()}"}, wait=wait)
+        files, state, again = answer.get("files"), answer.get("state", ""), answer.get("again", 0)
+        if not isinstance(files, list) or not isinstance(state, str) or not isinstance(again, int | float):
             raise BrokerError("server_error", "the broker's list of files is no list")
-        return tuple(_wanted(entry) for entry in files)
+        return Listing(tuple(_wanted(entry) for entry in files), state, _refusal(answer.get("refused")), float(again))
+
+    def hang_up(self) -> None:
+        """Ends a request that the broker holds back, from a signal handler or another thread."""
+        waiting = self._waiting
+        if waiting is not None and waiting.sock is not None:
+            with suppress(OSError):  # it has just been answered
+                socket.socket.shutdown(waiting.sock, socket.SHUT_RDWR)
 
     def token(self, audience: str, scope: str = "", subject: str = "") -> Token:
         """`POST /token`. `subject`: the owner for whom an access point asks; other pods ask for themselves."""
@@ -114,17 +141,24 @@ class Broker:
             raise BrokerError("invalid_client", f"{self._identity} holds no token")
         return text
 
-    def _call(self, method: str, path: str, headers: dict[str, str], body: str | None = None) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, headers: dict[str, str], body: str | None = None, wait: float = 0.0
+    ) -> dict[str, Any]:
         connection: HTTPSConnection | None = None
         try:
             connection = HTTPSConnection(self._host, self._port, timeout=_TIMEOUT, context=self._trust())
             connection.request(method, self._base + path, body, {"Accept": "application/json", **headers})
+            if wait:
+                connection.sock.settimeout(_TIMEOUT + wait)
+                self._waiting = connection
             response = connection.getresponse()
             return _read(response, response.read(_LONGEST_ANSWER + 1))
         except (OSError, HTTPException) as error:
             where = f"the broker at {self._host}:{self._port}"
             raise BrokerError(UNAVAILABLE, f"{where} cannot be reached: {error or type(error).__name__}") from None
         finally:
+            if wait:
+                self._waiting = None
             if connection:
                 connection.close()
 
@@ -138,12 +172,20 @@ def _read(response: HTTPResponse, data: bytes) -> dict[str, Any]:
         raise BrokerError(UNAVAILABLE, f"the broker answered {response.status} and no JSON object")
     if response.status == 200:
         return answer
-    code = str(answer.get("error", "server_error"))
     seconds = response.headers.get("Retry-After", "")
-    raise BrokerError(
+    raise _error(answer, response.status, float(seconds) if re.fullmatch("[0-9]{1,6}", seconds) else 0.0)
+
+
+def _refusal(answer: object) -> BrokerError | None:
+    return _error(answer, 403) if isinstance(answer, dict) else None
+
+
+def _error(answer: dict[str, Any], status: int, retry_after: float = 0.0) -> BrokerError:
+    code = str(answer.get("error", "server_error"))
+    return BrokerError(
         code if re.fullmatch("[a-z_]{1,64}", code) else "server_error",
-        _printable(str(answer.get("error_description") or f"the broker answered {response.status}")),
-        float(seconds) if re.fullmatch("[0-9]{1,6}", seconds) else 0.0,
+        _printable(str(answer.get("error_description") or f"the broker answered {status}")),
+        retry_after,
     )
 
 

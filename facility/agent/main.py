@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from facility.agent import files, socket
@@ -34,24 +35,24 @@ def say(text: str) -> None:
     print(f"agent: {text}", file=sys.stderr, flush=True)
 
 
-def attempt(keeper: Keeper) -> float:
-    """One round; seconds until the next. A full or broken directory is said and tried again."""
+def attempt(work: Callable[[], float]) -> float:
+    """A piece of the keeper's work; seconds until the next. A full or broken directory is said and tried again."""
     try:
-        return keeper.round()
+        return work()
     except OSError as error:
         say(f"cannot write: {error}")
         return _AFTER_TROUBLE
 
 
-def run(environment: Mapping[str, str], stop: threading.Event) -> None:
-    """Keeps the files until `stop` is set. Raises KeyError, ValueError or OSError when it cannot even begin."""
-    place = directory(environment)
-    broker = Broker(environment["AGENT_BROKER_URL"], Path(environment.get("AGENT_IDENTITY", _IDENTITY)))
-    keeper = Keeper(broker, place, say=say)
-    pause = attempt(keeper)
+def run(broker: Broker, place: Path, stop: threading.Event) -> None:
+    """Keeps the files until `stop` is set, listening to the broker meanwhile. Raises OSError when it cannot begin."""
+    keeper = Keeper(broker, place, say=lambda text: None if stop.is_set() else say(text))
+    pause = attempt(keeper.round)
     with socket.listening(place / files.SOCKET, Answers(broker, keeper, place)):
-        while not stop.wait(pause):
-            pause = attempt(keeper)
+        while not stop.is_set():
+            rest = attempt(partial(keeper.listen, pause))
+            if not stop.wait(rest):
+                pause = attempt(keeper.round)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,11 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given:
         print("usage: python3 -m facility.agent.main [--ready]", file=sys.stderr)
         return 2
+    broker = Broker(os.environ["AGENT_BROKER_URL"], Path(os.environ.get("AGENT_IDENTITY", _IDENTITY)))
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        broker.hang_up()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     threading.stack_size(_STACK)
-    run(os.environ, stop)
+    run(broker, directory(os.environ), stop)
     return 0
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.authority import Authority
 
@@ -18,7 +18,10 @@ IDENTITY = "pod-identity.of-alice"
 
 @dataclass
 class TokenBroker:
-    """What it answers next, and what it was asked. `refusal` is (status, error, description)."""
+    """What it answers next, and what it was asked. `refusal` is (status, error, description) of tokens.
+
+    `refused` is (error, description) in the list of files; whoever waits for news is answered when `tell` says so.
+    """
 
     url: str = ""
     life: int = 60
@@ -29,7 +32,12 @@ class TokenBroker:
         ]
     )
     refusal: tuple[int, str, str] | None = None
+    refused: tuple[str, str] | None = None
+    again: float = 0.0
     raw: bytes | None = None
+    waits: list[float] = field(default_factory=list)
+    waiting: threading.Event = field(default_factory=threading.Event)
+    news: threading.Condition = field(default_factory=threading.Condition)
     issued: int = 0
     asked: list[dict[str, str]] = field(default_factory=list)
     lists: int = 0
@@ -47,12 +55,31 @@ class TokenBroker:
         scope = form.get("scope", "all")
         return 200, {"access_token": value, "token_type": "Bearer", "expires_in": self.life, "scope": scope}
 
-    def files(self, authorization: str) -> tuple[int, dict[str, Any]]:
+    def files(self, authorization: str, query: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
         """GET /wanted."""
         self.lists += 1
         if authorization != f"Bearer {IDENTITY}":
             return 401, {"error": "invalid_client", "error_description": "identity token not accepted"}
-        return 200, {"files": self.wanted}
+        seen, wait = query.get("seen", [""])[0], float(query.get("wait", ["0"])[0])
+        if wait and self.raw is None:
+            self.waits.append(wait)
+            with self.news:
+                self.waiting.set()
+                self.news.wait_for(lambda: self._listing()["state"] != seen, wait)
+        return 200, self._listing()
+
+    def tell(self, **changes: Any) -> None:
+        """Changes what is said, and answers those who wait."""
+        with self.news:
+            for name, value in changes.items():
+                setattr(self, name, value)
+            self.news.notify_all()
+
+    def _listing(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"files": self.wanted}
+        if self.refused:
+            found["refused"] = dict(zip(("error", "error_description"), self.refused, strict=True))
+        return found | {"state": str(hash(json.dumps(found))), "again": self.again}
 
 
 @contextmanager
@@ -61,7 +88,7 @@ def serving(authority: Authority, broker: TokenBroker) -> Iterator[TokenBroker]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(*broker.files(self.headers.get("Authorization", "")))
+            self._answer(*broker.files(self.headers.get("Authorization", ""), parse_qs(urlsplit(self.path).query)))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()

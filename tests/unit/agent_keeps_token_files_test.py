@@ -151,18 +151,27 @@ def test_failing_attempts_come_at_growing_pauses_of_at_most_thirty_seconds(pod: 
     assert max(pauses) == 30
 
 
-def test_a_dead_session_says_who_can_mend_it_and_the_file_goes_when_its_token_does(pod: Pod) -> None:
+@pytest.mark.parametrize("code", ["interaction_required", "access_denied"])
+def test_a_refusal_takes_the_file_away_at_once_and_says_who_can_mend_it(pod: Pod, code: str) -> None:
     keeper = pod.keeper()
     keeper.round()
-    pod.broker.refusal = (403, "interaction_required", "sign in again at https://hub.test")
+    pod.broker.refusal = (403, code, "sign in again at https://hub.test")
     pod.now += 30
     keeper.round()
     lake = pod.status()["files"]["lake"]
-    assert (lake["error"], lake["error_description"]) == ("interaction_required", "sign in again at https://hub.test")
-    assert (pod.directory / "lake").exists()
+    assert (lake["error"], lake["error_description"]) == (code, "sign in again at https://hub.test")
+    assert (lake["state"], lake["expires"]) == ("missing", None)
+    assert not (pod.directory / "lake").exists()
+
+
+@pytest.mark.parametrize("code", ["invalid_scope", "invalid_target", "invalid_client", "server_error"])
+def test_other_refusals_leave_the_file_until_its_token_expires(pod: Pod, code: str) -> None:
+    keeper = pod.keeper()
+    keeper.round()
+    pod.broker.refusal = (400, code, "no")
     pod.now += 30
     keeper.round()
-    assert not (pod.directory / "lake").exists()
+    assert (pod.directory / "lake").exists()
 
 
 def test_after_signing_in_again_the_files_are_back(pod: Pod) -> None:
