@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from facility import names
 from facility.operator.cluster import Cluster, ConflictError
-from facility.operator.objects import SECRET, TLS, Manifest, Reference, labels
+from facility.operator.entries import Held
+from facility.operator.objects import SECRET, TLS, Manifest, Reference
 from facility.operator.pki import Pair, issue, serves
-from facility.operator.secrets import content, manifest
+from facility.operator.secrets import manifest
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
@@ -54,42 +55,38 @@ def of_vo(vo: VirtualOrganization, site: Site) -> list[Server]:
 
 
 class Certificates:
-    """Issues what is missing, due, or for other names; leaves a Secret that somebody else made to them."""
+    """Issues what is missing, due, or for other names; leaves a Secret that somebody else made to them.
 
-    def __init__(self, cluster: Cluster, site: Site, now: Callable[[], float]) -> None:
-        self._cluster = cluster
-        self._spaces = site.namespaces
-        self._now = now
+    present: a Secret as it is known; written: told of what is made.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        now: Callable[[], float],
+        present: Callable[[Reference], Held | None],
+        written: Callable[[Manifest], None],
+    ) -> None:
+        self._cluster, self._now, self._present, self._written = cluster, now, present, written
 
     async def ensure(self, ca: Pair, servers: Iterable[Server]) -> None:
         """See to the certificates of these servers. Raises ClusterError."""
-        present = await self._present()
         for server in servers:
-            live = present.get(server.secret)
+            live = self._present(server.secret)
             if live is None:
                 await self._make(server, ca)
-            elif not serves(content(live).get("tls.crt", b""), ca, server.hosts, self._now()):
-                await self._cluster.apply(self._manifest(server, ca))
+            elif live.ours and not serves(live.certificate, ca, server.hosts, self._now()):
+                self._written(await self._cluster.apply(self._manifest(server, ca)))
                 _LOG.info("renewed %s", server.secret)
 
-    async def prune(self, vos: Iterable[str]) -> None:
-        """Delete the certificates of VOs that are not any more."""
-        known = set(vos)
-        for ref, live in (await self._present()).items():
-            vo = labels(live).get(names.LABEL_VO)
-            if vo is not None and vo not in known:
-                await self._cluster.delete(ref)
-
-    async def _present(self) -> dict[Reference, Manifest]:
-        found: dict[Reference, Manifest] = {}
-        for space in dict.fromkeys((self._spaces.facility, self._spaces.batch)):
-            for one in await self._cluster.list(SECRET, space, f"{names.LABEL_COMPONENT}={TLS}"):
-                found[Reference(SECRET, space, one["metadata"]["name"])] = one
-        return found
+    async def prune(self, found: Iterable[Reference]) -> None:
+        """Delete the certificates of a VO that is not any more."""
+        for ref in found:
+            await self._cluster.delete(ref)
 
     async def _make(self, server: Server, ca: Pair) -> None:
         try:
-            await self._cluster.create(self._manifest(server, ca))
+            self._written(await self._cluster.create(self._manifest(server, ca)))
             _LOG.info("made %s", server.secret)
         except ConflictError:
             # A site may bring a certificate of its own for a name: it has no label of ours, and is theirs to renew.

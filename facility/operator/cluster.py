@@ -63,6 +63,10 @@ class Cluster:
             await config.load_kube_config(client_configuration=settings)
         return cls(client.ApiClient(settings))
 
+    def unguarded(self) -> Cluster:
+        """The same connection for what decides about the guard itself."""
+        return Cluster(self._api)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()

@@ -1,37 +1,64 @@
-"""Step 1: read everything that the facility's objects point at, and decide nothing."""
+"""Step 1: what one VO's object points at, from what is known already, and decide nothing."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+from pydantic import ValidationError
 
-from facility.operator.cluster import Cluster
-from facility.operator.discovery import Discovery
-from facility.operator.facts import Facts, client_of, issuer_of
-from facility.operator.objects import FACILITY_USER, SECRET, VIRTUAL_ORGANIZATION, Reference
-from facility.site import Site
-
-
-async def dereference(cluster: Cluster, discovery: Discovery, site: Site) -> Facts:
-    """Read it all. Raises ClusterError when the API server does not give it: half a picture is none."""
-    namespace = site.namespaces.facility
-    vos = await cluster.list(VIRTUAL_ORGANIZATION, namespace)
-    users = await cluster.list(FACILITY_USER, namespace)
-    secrets = {name for vo in vos if (name := client_of(vo))}
-    clients = {name: keys for name in sorted(secrets) if (keys := await _keys(cluster, namespace, name)) is not None}
-    issuers = await discovery.look({issuer for vo in vos if (issuer := issuer_of(vo))})
-    return Facts(tuple(vos), tuple(users), issuers, clients)
+from facility.names import BadNameError
+from facility.operator.facts import Facts, Issuer, client_of, hosts_of, issuer_of
+from facility.operator.lookout import Lookout
+from facility.operator.mirrors import Mirrors
+from facility.operator.objects import Manifest
+from facility.operator.validate import age
+from facility.vo import VirtualOrganization
 
 
-async def _keys(cluster: Cluster, namespace: str, name: str) -> frozenset[str] | None:
-    secret = await cluster.read(Reference(SECRET, namespace, name))
-    if secret is None:
-        return None
-    return frozenset(key for key, value in (secret.get("data") or {}).items() if _filled(value))
+class Dereference:
+    """Where facts about VOs come from: the mirrors, and the answers of issuers and of the resolver."""
+
+    def __init__(self, mirrors: Mirrors, issuers: Lookout[Issuer], hosts: Lookout[tuple[str, ...]]) -> None:
+        self._mirrors, self._issuers, self._hosts = mirrors, issuers, hosts
+
+    def look_after(self, name: str) -> None:
+        """Have asked what this VO needs from now on, nothing when it is gone. Nobody needs a closed VO's issuer."""
+        manifest = self._mirrors.vos.get(name) or {"metadata": {}}
+        issuer = "" if _closed(manifest) else issuer_of(manifest)
+        self._issuers.want(name, frozenset({issuer} - {""}))
+        self._hosts.want(name, hosts_of(manifest))
+
+    def complete(self, name: str) -> bool:
+        """Whether everything has been asked once; the answer, when it comes, calls for this VO again."""
+        return self._issuers.complete(name) and self._hosts.complete(name)
+
+    def facts(self, name: str) -> Facts:
+        """All that is known about this VO and its people. Raises KeyError when there is none."""
+        manifest = self._mirrors.vos[name]
+        client = client_of(manifest)
+        keys = self._mirrors.client_keys(client)
+        return Facts(
+            vos=(manifest,),
+            users=tuple(self._mirrors.people(name)),
+            issuers=self._issuers.answers(name),
+            clients={} if keys is None else {client: keys},
+            hosts=self._hosts.answers(name),
+        )
+
+    def elders(self, name: str) -> list[VirtualOrganization]:
+        """The older VOs that this one may be in the way of, oldest first; one that cannot be read claims nothing."""
+        vos = self._mirrors.vos
+        own = age(vos[name])
+        older = sorted((vos[one] for one in self._mirrors.rivals.of(name) if age(vos[one]) < own), key=age)
+        return [parsed for manifest in older if (parsed := _parsed(manifest))]
 
 
-def _filled(value: str) -> bool:
+def _closed(manifest: Manifest) -> bool:
+    spec = manifest.get("spec")
+    suspended = spec.get("suspended") is True if isinstance(spec, dict) else False
+    return suspended or bool(manifest["metadata"].get("deletionTimestamp"))
+
+
+def _parsed(manifest: Manifest) -> VirtualOrganization | None:
     try:
-        return bool(base64.b64decode(value or "").strip())
-    except binascii.Error:
-        return False
+        return VirtualOrganization.parse(manifest)
+    except (BadNameError, ValidationError):
+        return None

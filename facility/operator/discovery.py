@@ -1,11 +1,9 @@
-"""Asks issuers what they publish: discovery document and keys, over verified TLS, all at once, none for long."""
+"""Asks issuers what they publish: discovery document and keys, over verified TLS, none for long."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -22,48 +20,39 @@ class _UnfitError(Exception):
 
 
 class Discovery:
-    """Remembers good answers for `fresh` seconds and bad ones for `retry`, so that no issuer is asked too often.
+    """Asks one issuer at a time, and gives up one that answers slowly after `limit` seconds.
 
-    An issuer that answers slowly holds up the others for `limit` seconds at most.
+    A good answer is for `fresh` seconds, a bad one for `retry`: no issuer is asked too often.
     """
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        now: Callable[[], float],
-        fresh: float = 60,
-        retry: float = 15,
-        limit: float = 5,
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, fresh: float = 60, retry: float = 15, limit: float = 5) -> None:
         self._context = context
-        self._now = now
         self._fresh, self._retry = fresh, retry
         self._limit = aiohttp.ClientTimeout(total=limit)
-        self._known: dict[str, tuple[float, Issuer]] = {}
+        self._session: aiohttp.ClientSession | None = None
 
-    def trust(self, context: ssl.SSLContext) -> None:
+    async def trust(self, context: ssl.SSLContext) -> None:
         """Use another bundle of certificate authorities from now on."""
         self._context = context
+        await self.close()
 
-    async def look(self, issuers: Collection[str]) -> dict[str, Issuer]:
-        """What each issuer publishes, or why that cannot be said."""
-        self._known = {url: known for url, known in self._known.items() if url in issuers}
-        due = sorted(url for url in issuers if self._due(url))
-        if due:
+    async def close(self) -> None:
+        """Close the connections; the next question opens others."""
+        session, self._session = self._session, None
+        if session:
+            await session.close()
+
+    async def ask(self, url: str, before: Issuer | None = None) -> Issuer:
+        """What an issuer publishes, or why that cannot be said. `before`: what it said the last time."""
+        if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._context)
-            async with aiohttp.ClientSession(timeout=self._limit, connector=connector) as session:
-                found = await asyncio.gather(*(_ask(session, url) for url in due))
-            for url, issuer in zip(due, found, strict=True):
-                self._remember(url, issuer)
-        return {url: issuer for url, (_, issuer) in self._known.items()}
+            self._session = aiohttp.ClientSession(timeout=self._limit, connector=connector)
+        found = await _ask(self._session, url)
+        return replace(found, seen=found.keys > 0 or (before is not None and before.seen))
 
-    def _due(self, url: str) -> bool:
-        asked, issuer = self._known.get(url, (float("-inf"), Issuer()))
-        return self._now() - asked >= (self._retry if issuer.error else self._fresh)
-
-    def _remember(self, url: str, issuer: Issuer) -> None:
-        before = self._known[url][1].seen if url in self._known else False
-        self._known[url] = (self._now(), replace(issuer, seen=before or issuer.keys > 0))
+    def life(self, issuer: Issuer) -> float:
+        """Seconds for which an answer is good."""
+        return self._retry if issuer.error else self._fresh
 
 
 async def _ask(session: aiohttp.ClientSession, url: str) -> Issuer:
@@ -80,7 +69,8 @@ async def _ask(session: aiohttp.ClientSession, url: str) -> Issuer:
         return Issuer(error=f"no answer within {session.timeout.total:g} s")
     except aiohttp.ClientConnectorCertificateError as error:
         return Issuer(error=f"its TLS certificate is not accepted ({error.certificate_error})")
-    except (aiohttp.ClientError, OSError, ValueError) as error:  # the last for names that no resolver takes
+    except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+        # ValueError: names that no resolver takes; RuntimeError: closed meanwhile, as trust has changed
         return Issuer(error=f"{type(error).__name__}: {error}")
 
 

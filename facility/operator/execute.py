@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from facility import names
 from facility.condor import idtoken
@@ -15,15 +14,18 @@ from facility.condor.demand import ExecutePod, wanted
 from facility.condor.jobs import OwnerJobs, QueueError
 from facility.operator.build.execute_pod import execute_pod
 from facility.operator.cluster import Cluster, ClusterError
-from facility.operator.objects import POD, SECRET, Manifest, Reference, labels
+from facility.operator.entries import Pod
+from facility.operator.events import News
+from facility.operator.objects import CUSTOM, POD, SECRET, Manifest, Reference
+from facility.operator.pods import BatchPods
 from facility.operator.secrets import POOL, content
 from facility.operator.validate import ValidatedVO
 from facility.site import Site
 from facility.users import FacilityUser
 
 _LOG = logging.getLogger(__name__)
-_SELECTOR = f"{names.LABEL_COMPONENT}=execute,{names.LABEL_MANAGED_BY}={names.OPERATOR}"
 _KEPT = 60  # seconds that an ended pod is kept for its log; as long, a pod that failed is not followed by another
+_PAUSE = 30  # seconds after which an owner whose pod was refused is tried again
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -45,10 +47,20 @@ class Demand:
     """Turns idle jobs into execute pods."""
 
     def __init__(
-        self, cluster: Cluster, site: Site, now: Callable[[], float], queue: QueueMaker, period: float = 2
+        self,
+        cluster: Cluster,
+        site: Site,
+        now: Callable[[], float],
+        queue: QueueMaker,
+        pods: BatchPods,
+        period: float = 2,
     ) -> None:
         """`queue`: makes a reader; each VO has its own, so that none waits for another's. `period`: seconds."""
         self._cluster, self._site, self._now, self._make, self._period = cluster, site, now, queue, period
+        self._pods = pods
+        #: is told of a VO, as an object that events can be about, and what to say of it
+        self.told: Callable[[Manifest, News], None] = lambda _vo, _news: None
+        self._refused: dict[str, float] = {}
         self._queues: dict[str, Queue] = {}
         self._asked: dict[str, asyncio.Task[tuple[OwnerJobs, ...] | QueueError]] = {}
         self._troubles: dict[str, str] = {}
@@ -66,15 +78,16 @@ class Demand:
 
     async def once(self, served: Sequence[ValidatedVO]) -> None:
         """One round. Raises ClusterError when the API server fails it."""
-        queued = {one.name: one for one in served if one.vo.spec.batch.enabled}
-        pods = await self._cluster.list(POD, self._site.namespaces.batch, _SELECTOR)
-        await self._clear(pods)
+        await self._clear({one.name for one in served if one.vo.closed})
+        answering = self._pods.answering()
+        open_ = {one.name: one for one in served if one.vo.spec.batch.enabled and not one.vo.closed}
+        queued = {name: one for name, one in open_.items() if name in answering}
         queues = await self._read(queued)
         limits = {name: one.vo.spec.batch.max_execute_pods for name, one in queued.items()}
-        people = {user.owner: (one, user) for one in queued.values() for user in one.users}
-        for owner in wanted(queues, self._counted(pods), limits):
-            if owner in people:
-                await self._try(*people[owner])
+        for owner in wanted(queues, self._counted(), limits):
+            found = _person(queued, owner)
+            if found and self._now() - self._refused.get(owner, float("-inf")) >= _PAUSE:
+                await self._try(*found)
 
     async def _read(self, queued: dict[str, ValidatedVO]) -> list[OwnerJobs]:
         """What the queues have answered by now; a slow one answers in a later round."""
@@ -112,26 +125,35 @@ class Demand:
             _LOG.warning("%s: %s", about, trouble or "well again")
         self._troubles[about] = trouble
 
-    def _counted(self, pods: Iterable[Manifest]) -> list[ExecutePod]:
+    def _counted(self) -> list[ExecutePod]:
         """Pods that work or will, and those that failed just now: what failed at once would fail again at once."""
-        counted = [pod for pod in pods if not _phase(pod, "Succeeded") and not self._old_failure(pod)]
-        return [ExecutePod(one["metadata"]["name"], _owner(one)) for one in counted]
+        return [
+            ExecutePod(name, pod.owner)
+            for name, pod in self._pods.execute.items()
+            if pod.phase != "Succeeded" and not (pod.phase == "Failed" and self._old(pod))
+        ]
 
-    def _old_failure(self, pod: Manifest) -> bool:
-        return _phase(pod, "Failed") and self._now() - _ended(pod) >= _KEPT
+    def _old(self, pod: Pod) -> bool:
+        return self._now() - pod.ended >= _KEPT
 
-    async def _clear(self, pods: Iterable[Manifest]) -> None:
-        for pod in pods:
-            if _phase(pod, "Succeeded", "Failed") and self._now() - _ended(pod) >= _KEPT:
-                await self._cluster.delete(Reference(POD, self._site.namespaces.batch, pod["metadata"]["name"]))
+    async def _clear(self, closed: Collection[str]) -> None:
+        """Delete what has ended, and what works for people of closed VOs."""
+        for name, pod in list(self._pods.execute.items()):
+            ended = pod.phase in ("Succeeded", "Failed") and self._old(pod)
+            if (ended or pod.vo in closed) and not pod.going:
+                await self._cluster.delete(Reference(POD, self._site.namespaces.batch, name))
 
     async def _try(self, served: ValidatedVO, user: FacilityUser) -> None:
         """A pod that is refused, for one VO's image or quota say, is nobody else's trouble."""
+        about = f"execute pod for {user.owner}"
         try:
             await self._create(served, user)
-            self._said(f"execute pod for {user.owner}", "")
+            self._said(about, "")
+            self._refused.pop(user.owner, None)
         except ClusterError as error:
-            self._said(f"execute pod for {user.owner}", str(error))
+            self._said(about, str(error))
+            self._refused[user.owner] = self._now()
+            self.told(_object(served, self._site), News("Warning", "ExecutePodRefused", f"{about}: {error}"))
 
     async def _create(self, served: ValidatedVO, user: FacilityUser) -> None:
         """The Secret, then the pod that mounts it, then the pod as the Secret's owner: they go together."""
@@ -146,6 +168,7 @@ class Demand:
             made = await self._cluster.create(pod)
             owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": made["metadata"]["uid"]}
             await self._cluster.merge(ref, {"metadata": {"ownerReferences": [owner]}})
+            self._pods.execute.note(made, own=True)  # counted from now on, whenever the watch tells of it
         except ClusterError:
             # both: a pod without its Secret would wait for it for ever, and count as its owner's
             await self._cluster.delete(Reference(POD, namespace, name))
@@ -165,7 +188,7 @@ class Demand:
 
 
 async def _ask(queue: Queue, schedd: str) -> tuple[OwnerJobs, ...] | QueueError:
-    """The answer, or the error as one: what kopf finds raised in the loop when it ends, it would raise again."""
+    """The answer, or the error as one: nobody may come back for a task whose VO has gone."""
     try:
         return await asyncio.to_thread(queue.ask, schedd)
     except QueueError as error:
@@ -177,17 +200,13 @@ def _of(owner: str, vo: str) -> bool:
     return owner.partition("_")[0] == vo
 
 
-def _phase(pod: Manifest, *phases: str) -> bool:
-    return (pod.get("status") or {}).get("phase") in phases
+def _person(served: dict[str, ValidatedVO], owner: str) -> tuple[ValidatedVO, FacilityUser] | None:
+    vo = served.get(owner.partition("_")[0])
+    found = [user for user in vo.users if user.owner == owner] if vo else []
+    return (vo, found[0]) if vo and found else None
 
 
-def _owner(pod: Manifest) -> str:
-    return labels(pod).get(names.LABEL_OWNER, "")
-
-
-def _ended(pod: Manifest) -> float:
-    """When its last container ended, in seconds since the epoch; when it was made, if nothing ever ran."""
-    states: list[Any] = (pod.get("status") or {}).get("containerStatuses") or []
-    ends = [one["state"]["terminated"].get("finishedAt") for one in states if one.get("state", {}).get("terminated")]
-    times = [text for text in ends if text] or [pod["metadata"]["creationTimestamp"]]
-    return max(datetime.fromisoformat(text).timestamp() for text in times)
+def _object(served: ValidatedVO, site: Site) -> Manifest:
+    """The VO as events can be about it."""
+    meta = {"name": served.name, "namespace": site.namespaces.facility, "uid": served.vo.uid}
+    return {"apiVersion": CUSTOM, "kind": "VirtualOrganization", "metadata": meta}

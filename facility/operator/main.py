@@ -1,7 +1,8 @@
-"""`python3 -m facility.operator.main`: watches with kopf, reconciles and meets demand in two loops beside it.
+"""`python3 -m facility.operator.main`: one replica of the operator. It stands by until it holds the lease, then works.
 
-kopf only tells that something has changed (event handlers): no finalizers, so nobody's `kubectl delete` ever hangs on
-an operator that is away, and no annotations on the objects.
+Environment: FACILITY_SITE, the file with the site's settings; LOG_LEVEL; OPERATOR_HEALTH_PORT and
+OPERATOR_METRICS_PORT, unless they are 8080 and 9090. Whatever ends one of its parts ends the process, to be started
+again: all that it knows is in the cluster, so it may end at any instant.
 """
 
 from __future__ import annotations
@@ -9,104 +10,95 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
+import socket
 import ssl
+import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
-import kopf
-
-from facility import names
 from facility import site as sites
+from facility.operator import serving
 from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.discovery import Discovery
 from facility.operator.execute import Demand
-from facility.operator.objects import VIRTUAL_ORGANIZATION
+from facility.operator.hosts import Hosts
+from facility.operator.leader import Leader, LostError
+from facility.operator.metrics import Metrics
+from facility.operator.pods import BatchPods
 from facility.operator.queues import DIRECTORY, Reader
-from facility.operator.reconcile import Reconciler
-from facility.operator.trigger import Trigger
+from facility.operator.reconcile import Reconciler, World
 from facility.site import Site
 
 _LOG = logging.getLogger(__name__)
 _PUBLIC = Path("/etc/ssl/certs/ca-certificates.crt")
-_LIVENESS = "http://0.0.0.0:8080/healthz"
-#: Secrets that change all the time or are the operator's own are nobody's client
-_SECRETS = f"{names.API_GROUP}/component!=session,{names.LABEL_COMPONENT}!=tls,owner!=helm"
 
 
-def registry(trigger: Trigger) -> kopf.OperatorRegistry:
-    """What is watched: VOs, people, and the Secrets with VOs' clients."""
-    watched = kopf.OperatorRegistry()
-
-    async def changed(event: Any, **_: Any) -> None:
-        trigger.observe(event["type"], event["object"])
-
-    for plural in ("virtualorganizations", "facilityusers"):
-        kopf.on.event(names.API_GROUP, names.API_VERSION, plural, id=plural, registry=watched)(changed)
-    kopf.on.event("", "v1", "secrets", id="secrets", registry=watched)(changed)
-    kopf.on.login(id="login", registry=watched)(_login)
-    return watched
-
-
-def _login(**known: Any) -> kopf.ConnectionInfo | None:
-    """As the pod's ServiceAccount, or as whoever runs the operator outside a cluster; again whenever that expires."""
-    return kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
-
-
-def settings() -> kopf.OperatorSettings:
-    """kopf without anything it would write to the cluster, and with limits of time."""
-    result = kopf.OperatorSettings()
-    result.posting.enabled = False
-    result.scanning.disabled = True
-    result.watching.connect_timeout = 5
-    result.watching.server_timeout = 300
-    result.watching.client_timeout = 330
-    result.watching.label_selectors["", "v1", "secrets"] = _SECRETS
-    result.networking.request_timeout = 30
-    return result
+async def operate(site: Site, cluster: Cluster, public: str, identity: str, stop: asyncio.Event) -> None:
+    """Run until `stop`, or until a part fails: then all of it ends. Raises LostError when another replica works."""
+    metrics, leader = Metrics(), Leader(cluster.unguarded(), site.namespaces.facility, identity)
+    cluster.guard, cluster.observe = leader.check, metrics.requested
+    hosts = Hosts(time.time)
+    discovery = Discovery(ssl.create_default_context())
+    world = World(cluster, site, discovery, hosts, time.time, public, identity)
+    reconciler = Reconciler(world, metrics)
+    metrics.show(reconciler, lambda: leader.held)
+    try:
+        async with serving.serving(metrics, lambda: leader.held, *_ports()):
+            if await _first(stop.wait(), leader.acquire()):
+                await _first(stop.wait(), leader.keep(), reconciler.run(), _meet_demand(world, reconciler, metrics))
+    finally:
+        await leader.release()
+        await discovery.close()
+        hosts.close()
 
 
-async def operate(site: Site, cluster: Cluster, public: str) -> None:
-    """Run until a signal comes, or until a part fails: then all of it ends, to be started again."""
-    trigger = Trigger()
-    discovery = Discovery(ssl.create_default_context(), time.time)
-    reconciler = Reconciler(cluster, site, discovery, time.time, public)
-    demand = Demand(cluster, site, time.time, lambda vo, key: Reader(site, key, time.time, DIRECTORY / vo))
-    await _objects_known(cluster, site)
-    watching = kopf.operator(
-        registry=registry(trigger),
-        settings=settings(),
-        namespaces=[site.namespaces.facility],
-        standalone=True,
-        liveness_endpoint=_LIVENESS,
-    )
-    parts = (watching, reconciler.run(trigger), demand.run(lambda: reconciler.served))
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    for task in done:
-        if not task.cancelled():  # as kopf does to whatever it finds in the loop, when it ends on a signal
-            task.result()
-
-
-async def _objects_known(cluster: Cluster, site: Site) -> None:
-    """Wait for the CRDs: kopf looks for them once, when it starts."""
+async def _meet_demand(world: World, reconciler: Reconciler, metrics: Metrics) -> None:
+    pods = BatchPods(world.cluster, world.site, lambda: metrics.watch_broke("Pod"))
     while True:
         try:
-            await cluster.list(VIRTUAL_ORGANIZATION, site.namespaces.facility)
-            return
+            await pods.refresh()
+            break
         except ClusterError as error:
-            _LOG.warning("waiting for the API server and the CRDs: %s", error)
+            _LOG.warning("waiting to know the execute pods: %s", error)
             await asyncio.sleep(2)
+    site = world.site
+    demand = Demand(world.cluster, site, world.now, lambda vo, key: Reader(site, key, world.now, DIRECTORY / vo), pods)
+    demand.told = reconciler.recorder.tell
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pods.run())
+        group.create_task(demand.run(lambda: reconciler.served))
+
+
+async def _first(*parts: Coroutine[object, object, object]) -> bool:
+    """Run them until one ends, and end the others; False if that was the first of them. Raises what it raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+    return tasks[0] not in done
+
+
+def _ports() -> tuple[int, int]:
+    known = (("OPERATOR_HEALTH_PORT", serving.HEALTH), ("OPERATOR_METRICS_PORT", serving.METRICS))
+    health, metrics = (int(os.environ.get(name, default)) for name, default in known)
+    return health, metrics
 
 
 async def main(site: Site, public: str) -> None:
     """Connect and operate. `public`: the public certificate authorities, PEM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cluster = await Cluster.connect()
     try:
-        await operate(site, cluster, public)
+        await operate(site, cluster, public, os.environ.get("POD_NAME") or socket.gethostname(), stop)
     finally:
         await cluster.close()
 
@@ -116,10 +108,14 @@ def start() -> None:
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for chatty in ("kubernetes_asyncio", "kopf", "aiohttp"):
+    for chatty in ("kubernetes_asyncio", "aiohttp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     site = sites.load(Path(os.environ.get("FACILITY_SITE", sites.DEFAULT_PATH)))
-    asyncio.run(main(site, _PUBLIC.read_text()))
+    try:
+        asyncio.run(main(site, _PUBLIC.read_text()))
+    except LostError as error:
+        _LOG.warning("this replica ends: %s", error)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

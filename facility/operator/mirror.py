@@ -36,8 +36,8 @@ class Watched(NamedTuple):
 class Mirror(Mapping[str, T], Generic[T]):
     """By name, what `reduce` makes of each object.
 
-    `changed` is told (name, before, after) whenever that is another than before; None: there is no such object.
-    `restarted` is told whenever a watch ended otherwise than in order.
+    `changed` is told (name, before, after, own) whenever that is another than before; None: there is no such object;
+    own: it is the answer to a write of the operator. `restarted` is told when a watch ended otherwise than in order.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Mirror(Mapping[str, T], Generic[T]):
         cluster: Cluster,
         watched: Watched,
         reduce: Callable[[Manifest], T],
-        changed: Callable[[str, T | None, T | None], None],
+        changed: Callable[[str, T | None, T | None, bool], None] = lambda _name, _before, _after, _own: None,
         restarted: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster, self._watched, self._reduce = cluster, watched, reduce
@@ -89,7 +89,11 @@ class Mirror(Mapping[str, T], Generic[T]):
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spread, not secrecy
                 pause = min(2 * pause, _LONGEST)
 
-    def note(self, manifest: Manifest) -> None:
+    def version(self, name: str) -> str:
+        """The object's resourceVersion. Raises KeyError."""
+        return str(self._known[name][0])
+
+    def note(self, manifest: Manifest, own: bool = False) -> None:
         """An object as it is now, from a list, a watch, or the answer to a write; an older one is no news."""
         meta = manifest["metadata"]
         name, version = meta["name"], int(meta["resourceVersion"])
@@ -99,7 +103,7 @@ class Mirror(Mapping[str, T], Generic[T]):
         after = self._reduce(manifest)
         self._known[name] = version, after
         if not before or before[1] != after:
-            self._changed(name, before[1] if before else None, after)
+            self._changed(name, before[1] if before else None, after, own)
 
     async def _watch(self) -> None:
         kind, namespace, selector, metadata_only = self._watched
@@ -109,13 +113,17 @@ class Mirror(Mapping[str, T], Generic[T]):
             if event["type"] in ("ADDED", "MODIFIED"):
                 self.note(manifest)
             elif event["type"] == "DELETED":
-                self._forget(manifest["metadata"]["name"], int(version))
+                self.forget(manifest)
             self._version = version
+
+    def forget(self, manifest: Manifest) -> None:
+        """An object as it was last, from a watch, or the answer to what ended it."""
+        self._forget(manifest["metadata"]["name"], int(manifest["metadata"]["resourceVersion"]))
 
     def _forget(self, name: str, version: int) -> None:
         """It went at that version; one of the same name may have come since."""
         if name in self._known and self._known[name][0] <= version:
-            self._changed(name, self._known.pop(name)[1], None)
+            self._changed(name, self._known.pop(name)[1], None, False)
 
     def _broken(self, error: Exception) -> None:
         """A version too old to go on from, like an answer that is not one of an API server, makes all be listed."""

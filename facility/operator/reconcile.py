@@ -1,123 +1,148 @@
-"""The loop: dereference, validate, build, apply, status. One pass at a time, so nothing here is raced by itself."""
+"""The operator's work: a VO by itself, what the whole facility shares, and people's numbers, each when it is due."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from facility.operator import certificates, trust
+from facility.operator.agenda import Agenda
 from facility.operator.apply import Applier
-from facility.operator.build import everything
 from facility.operator.cluster import Cluster, ClusterError
-from facility.operator.dereference import dereference
+from facility.operator.dereference import Dereference
 from facility.operator.discovery import Discovery
-from facility.operator.facts import Facts
-from facility.operator.objects import Manifest, Reference, reference
-from facility.operator.pki import Pair
-from facility.operator.secrets import Secrets
-from facility.operator.status import status
-from facility.operator.trigger import Trigger
-from facility.operator.users import allocate
-from facility.operator.validate import READY, Problem, ValidatedVO, Verdict, validate
-from facility.operator.wake import wake
+from facility.operator.events import Recorder
+from facility.operator.hosts import Hosts
+from facility.operator.lookout import Lookout
+from facility.operator.metrics import Metrics
+from facility.operator.mirrors import SITE, UIDS, Mirrors
+from facility.operator.numbers import Numbers
+from facility.operator.one import VOs
+from facility.operator.validate import ValidatedVO
+from facility.operator.whole import Whole
 from facility.site import Site
 
 _LOG = logging.getLogger(__name__)
-_LIMIT = 120  # seconds for one pass; every request in it has a shorter limit of its own
+_LIMIT = 60  # seconds for one thing; every request in it has a shorter limit of its own
+_WIDTH = 8  # things done at a time, and so requests at a time
+_RESYNC = 900  # seconds after which everything is looked at without a reason, spread: certificates come of age
 
 
-@dataclass
-class _Pass:
-    """What one pass has found and done."""
+@dataclass(frozen=True)
+class World:
+    """What the operator works with. public: the public certificate authorities, PEM; now: seconds since the epoch."""
 
-    ca: Pair
-    present: dict[Reference, Manifest]
-    built: set[Reference] = field(default_factory=set)
-    failures: dict[str, Problem] = field(default_factory=dict)
+    cluster: Cluster
+    site: Site
+    discovery: Discovery
+    hosts: Hosts
+    now: Callable[[], float]
+    public: str
+    instance: str = "operator"
 
 
 class Reconciler:
     """Brings the cluster to what the objects say."""
 
-    def __init__(
-        self, cluster: Cluster, site: Site, discovery: Discovery, now: Callable[[], float], public: str
-    ) -> None:
-        """`public`: the public certificate authorities, PEM."""
-        self._cluster, self._site, self._discovery, self._now, self._public = cluster, site, discovery, now, public
-        self._secrets = Secrets(cluster, site, now)
-        self._certificates = certificates.Certificates(cluster, site, now)
-        self._applier = Applier(cluster, site)
-        self._bundle = ""
-        #: the VOs that the last pass has served
-        self.served: tuple[ValidatedVO, ...] = ()
+    def __init__(self, world: World, metrics: Metrics | None = None) -> None:
+        self._world, self._metrics = world, metrics or Metrics()
+        cluster, site, now = world.cluster, world.site, world.now
+        self.agenda = Agenda()
+        self.mirrors = Mirrors(cluster, site, self.agenda.add, self._metrics.watch_broke)
+        self.issuers = Lookout(world.discovery.ask, world.discovery.life, self.agenda.add, now)
+        self._hosts = Lookout(world.hosts.ask, world.hosts.life, self.agenda.add, now)
+        applier = Applier(cluster, site, self.mirrors)
+        self.recorder = Recorder(cluster, now, world.instance)
+        self._whole = Whole(cluster, site, self.mirrors, applier, world.discovery, now, world.public)
+        sources = Dereference(self.mirrors, self.issuers, self._hosts)
+        self._sources = sources
+        self._vos = VOs(cluster, site, self.mirrors, sources, self._whole, applier, self.recorder, now)
+        self._numbers = Numbers(cluster, site, self.mirrors)
 
-    async def run(self, trigger: Trigger) -> None:
-        """For ever. A pass that fails is told in the log, and tried again at the next occasion."""
-        while True:
-            try:
-                async with asyncio.timeout(_LIMIT):
-                    await self.once()
-            except (ClusterError, TimeoutError) as error:
-                _LOG.warning("this round failed, the next one tries again: %s", str(error) or "it took too long")
-            await trigger.wait()
+    @property
+    def served(self) -> tuple[ValidatedVO, ...]:
+        """The VOs that are in place, closed ones too."""
+        return self._vos.served
+
+    async def run(self) -> None:
+        """For ever. What fails is told in the log, and tried again later."""
+        await self._begin()
+        async with asyncio.TaskGroup() as group:
+            for part in (self.mirrors.run, self.issuers.run, self._hosts.run, self._record, self._work):
+                group.create_task(part())
 
     async def once(self) -> None:
-        """One pass. Raises ClusterError when the API server fails it."""
-        this = await self._prepare()
-        facts = await dereference(self._cluster, self._discovery, self._site)
-        users = await allocate(self._cluster, self._site.namespaces.facility, facts.users)
-        facts = replace(facts, users=tuple(users))
-        verdicts = validate(facts)
-        await self._serve(verdicts, this)
-        await self._remove(verdicts, this)
-        await self._tell(verdicts, facts, this)
+        """Everything, once, in the order in which nothing waits. Raises ClusterError when the API server fails."""
+        await self.mirrors.refresh()
+        await self._numbers.give()
+        for name in self.mirrors.remembered():
+            self._sources.look_after(name)
+        await asyncio.gather(self.issuers.once(), self._hosts.once())
+        self._count_in()
+        await self._whole.again()
+        for name in sorted(self.mirrors.remembered()):
+            await self._one(name)
+        await self.recorder.flush()
 
-    async def _prepare(self) -> _Pass:
-        """Secrets, certificates and trust: what everything else stands on, VOs or none."""
-        ca = await self._secrets.ensure()
-        await self._certificates.ensure(ca, certificates.of_site(self._site))
-        this = _Pass(ca, await self._applier.present())
-        bundle = trust.bundle(self._public, ca.certificate.decode(), self._site)
-        if bundle != self._bundle:
-            self._discovery.trust(trust.context(bundle))
-            self._bundle = bundle
-        await self._write(trust.build(bundle, self._site), this)
-        return this
-
-    async def _serve(self, verdicts: Sequence[Verdict], this: _Pass) -> None:
-        good = [verdict for verdict in verdicts if isinstance(verdict, ValidatedVO)]
-        await self._write(everything.of_site(good, self._site), this)
-        for verdict in good:
+    async def _begin(self) -> None:
+        """Know everything before anything is done: an object that is not seen yet is not one that is gone."""
+        while True:
             try:
-                await self._certificates.ensure(this.ca, certificates.of_vo(verdict.vo, self._site))
-                await self._write(everything.of_vo(verdict, self._site), this)
-            except ValueError as error:  # this VO's own trouble, here as below: the others are not to wait for it
-                this.failures[verdict.name] = Problem(READY, "CannotBuild", str(error))
+                await self.mirrors.refresh()
+                self._count_in()
+                await self._whole.again()
+                break
             except ClusterError as error:
-                this.failures[verdict.name] = Problem(READY, "CannotApply", str(error), passing=verdict.vo.ready)
-        for name, problem in this.failures.items():
-            _LOG.warning("VO %s: %s", name, problem.message)
-        self.served = tuple(one for one in good if one.name not in this.failures or this.failures[one.name].passing)
+                _LOG.warning("waiting for the API server and the CRDs: %s", error)
+                await asyncio.sleep(2)
+        for name in (SITE, UIDS, *self.mirrors.remembered()):
+            self.agenda.add(name)
 
-    async def _write(self, manifests: Sequence[Manifest], this: _Pass) -> None:
-        this.built |= {reference(one) for one in manifests}
-        written = set(await self._applier.apply(manifests, this.present))
-        await wake(self._cluster, (one for one in manifests if reference(one) in written), self._now())
+    def _count_in(self) -> None:
+        for name in self.mirrors.vos:
+            self._vos.count_in(name)
 
-    async def _remove(self, verdicts: Sequence[Verdict], this: _Pass) -> None:
-        """What belongs to a VO goes when its object goes, never because something is wrong with it for a while."""
-        every = {verdict.name for verdict in verdicts}
-        whole = {one.name for one in self.served} - set(this.failures)
-        await self._applier.prune(this.built, every - whole, this.present)
-        await self._certificates.prune(every)
+    async def _work(self) -> None:
+        room = asyncio.Semaphore(_WIDTH)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await room.acquire()
+                item = await self.agenda.take()
+                group.create_task(self._turn(item)).add_done_callback(lambda _: room.release())
 
-    async def _tell(self, verdicts: Sequence[Verdict], facts: Facts, this: _Pass) -> None:
-        manifests = {one["metadata"]["name"]: one for one in facts.vos}
-        for verdict in verdicts:
-            manifest, failure = manifests[verdict.name], this.failures.get(verdict.name)
-            before, generation = manifest.get("status") or {}, manifest["metadata"].get("generation", 0)
-            after = status(verdict, before, generation, self._now(), failure)
-            if after != before:
-                await self._applier.status(verdict.name, after)
+    async def _turn(self, item: str) -> None:
+        begun = time.monotonic()
+        again = await self._one(item)
+        self._metrics.reconciled(item, again is not None, time.monotonic() - begun)
+        if again is None:
+            self.agenda.failed(item)
+        else:
+            self.agenda.done(item, again)
+
+    async def _one(self, item: str) -> float | None:
+        """Do it. Returns seconds after which to do it again, None when it failed."""
+        try:
+            async with asyncio.timeout(_LIMIT):
+                return await self._do(item) or _RESYNC * random.uniform(0.7, 1)  # noqa: S311 - spread, not secrecy
+        except (ClusterError, TimeoutError) as error:
+            _LOG.warning("%s: tried again later: %s", item, str(error) or "it took too long")
+        except Exception:  # a mistake that one VO brings to light must not end the others' service
+            _LOG.exception("%s: tried again later", item)
+        return None
+
+    async def _do(self, item: str) -> float | None:
+        if item == SITE:
+            await self._whole.again()
+        elif item == UIDS:
+            return await self._numbers.give()
+        else:
+            return await self._vos.reconcile(item)
+        return None
+
+    async def _record(self) -> None:
+        while True:
+            await self.recorder.flush()
+            await asyncio.sleep(1)

@@ -9,30 +9,47 @@ from collections.abc import Callable, Mapping
 
 from facility import names
 from facility.condor import idtoken
-from facility.operator.cluster import Cluster, ConflictError
+from facility.operator.cluster import Cluster, ClusterError, ConflictError
 from facility.operator.objects import SECRET, Manifest, Reference
 from facility.operator.pki import Pair, authority
 from facility.site import Site
 
 _LOG = logging.getLogger(__name__)
 AUTHORITY, HUB, BROKER, POOL = "facility-ca", "hub-secrets", "broker-key", "pool-key"
+OWN = (AUTHORITY, HUB, BROKER, POOL)
 
 
 class Secrets:
-    """Makes what is missing."""
+    """Makes what is missing. `known`: the version of a Secret that there is, None when there is none."""
 
-    def __init__(self, cluster: Cluster, site: Site, now: Callable[[], float]) -> None:
+    def __init__(
+        self, cluster: Cluster, site: Site, now: Callable[[], float], known: Callable[[Reference], str | None]
+    ) -> None:
         self._cluster = cluster
         self._spaces = site.namespaces
         self._now = now
+        self._known = known
+        self._pair: tuple[str, Pair] | None = None
 
     async def ensure(self) -> Pair:
         """Make the secrets that are missing and return the authority. Raises ClusterError."""
-        await self._once(self._spaces.facility, HUB, _hub)
-        await self._once(self._spaces.facility, BROKER, _broker)
-        await self._once(self._spaces.batch, POOL, _pool)
-        ca = await self._once(self._spaces.facility, AUTHORITY, self._authority, "kubernetes.io/tls")
-        return Pair(ca["tls.crt"], ca["tls.key"])
+        for space, name, make in (
+            (self._spaces.facility, HUB, _hub),
+            (self._spaces.facility, BROKER, _broker),
+            (self._spaces.batch, POOL, _pool),
+        ):
+            if self._known(Reference(SECRET, space, name)) is None:
+                await self._once(space, name, make)
+        return await self.authority()
+
+    async def authority(self) -> Pair:
+        """The authority, read again only when it has changed. Raises ClusterError."""
+        version = self._known(Reference(SECRET, self._spaces.facility, AUTHORITY))
+        if self._pair is None or version != self._pair[0]:
+            found = await self._once(self._spaces.facility, AUTHORITY, self._authority, "kubernetes.io/tls")
+            data = content(found)
+            self._pair = found["metadata"]["resourceVersion"], Pair(data["tls.crt"], data["tls.key"])
+        return self._pair[1]
 
     def _authority(self) -> dict[str, bytes]:
         pair = authority(self._now())
@@ -40,8 +57,8 @@ class Secrets:
 
     async def _once(
         self, namespace: str, name: str, make: Callable[[], dict[str, bytes]], kind: str = "Opaque"
-    ) -> dict[str, bytes]:
-        """The Secret's content, made now if there is none. If two make it at once, the first wins."""
+    ) -> Manifest:
+        """The Secret, made now if there is none. If two make it at once, the first wins."""
         ref = Reference(SECRET, namespace, name)
         found = await self._cluster.read(ref)
         if found is None:
@@ -49,8 +66,10 @@ class Secrets:
                 found = await self._cluster.create(manifest(namespace, name, make(), kind))
                 _LOG.info("made %s", ref)
             except ConflictError:
-                found = await self._cluster.read(ref) or {}
-        return content(found)
+                found = await self._cluster.read(ref)
+        if found is None:
+            raise ClusterError(f"{ref} was there for a moment only")
+        return found
 
 
 def manifest(namespace: str, name: str, data: Mapping[str, bytes], kind: str = "Opaque") -> Manifest:

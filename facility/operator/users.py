@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from facility.operator.cluster import Cluster, ConflictError
+from facility.operator.cluster import Cluster, ClusterError, ConflictError
 from facility.operator.objects import CONFIG_MAP, FACILITY_USER, Manifest, Reference
 
 _LOG = logging.getLogger(__name__)
@@ -13,8 +13,10 @@ LEDGER, NEXT = "uid-ledger", "next"
 FIRST = 20000
 
 
-async def allocate(cluster: Cluster, namespace: str, users: Iterable[Manifest]) -> list[Manifest]:
-    """All users, those without a uid having got one, oldest first.
+async def allocate(
+    cluster: Cluster, namespace: str, users: Iterable[Manifest], highest: int = FIRST - 1
+) -> list[Manifest]:
+    """The users, those without a uid having got one, oldest first. `highest`: the highest uid that anybody has.
 
     The ledger moves on before a uid is given, and by its resourceVersion only if nobody else has moved it: a crash
     between the two wastes numbers and never gives one twice. Raises ConflictError when another operator was faster,
@@ -24,10 +26,18 @@ async def allocate(cluster: Cluster, namespace: str, users: Iterable[Manifest]) 
     waiting = [user for user in everybody if _uid(user) is None]
     if not waiting:
         return everybody
-    highest = max((uid for user in everybody if (uid := _uid(user)) is not None), default=FIRST - 1)
+    highest = max([highest, *(uid for user in everybody if (uid := _uid(user)) is not None)])
     first = await _reserve(cluster, namespace, len(waiting), highest + 1)
     numbers = {user["metadata"]["name"]: first + n for n, user in enumerate(waiting)}
-    return [await _given(cluster, namespace, user, numbers.get(user["metadata"]["name"])) for user in everybody]
+    given, troubles = [], []
+    for user in everybody:
+        try:
+            given.append(await _given(cluster, namespace, user, numbers.get(user["metadata"]["name"])))
+        except ClusterError as error:  # one whom the API server refuses a number keeps nobody else waiting
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
+    return given
 
 
 async def _reserve(cluster: Cluster, namespace: str, count: int, least: int) -> int:

@@ -1,7 +1,8 @@
 """A small Kubernetes API server over HTTP: objects in memory, server-side apply, merge patches, watches.
 
 It keeps what the operator relies on: resource versions that move only when something changed, generations that move
-with the spec, refusal of what exists or has changed, a status of its own, and owners whose dependents go with them.
+with the spec, refusal of what exists or has changed, a status of its own, owners whose dependents go with them,
+finalizers that keep what is deleted, lists in pages, and watches that go on from a version while it is remembered.
 Server-side apply is simplified to "the applied fields become so, fields applied before and left out now go".
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -34,13 +36,11 @@ KINDS = {
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "rbac.authorization.k8s.io/v1": {"roles": "Role"},
     "scheduling.k8s.io/v1": {"priorityclasses": "PriorityClass"},
+    "coordination.k8s.io/v1": {"leases": "Lease"},
+    "events.k8s.io/v1": {"events": "Event"},
     GROUP: {"virtualorganizations": "VirtualOrganization", "facilityusers": "FacilityUser"},
 }
-#: what a client may look for before it begins, and never reads
-_ELSEWHERE = {
-    "v1": {"namespaces": "Namespace"},
-    "apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
-}
+_REMEMBERED = 5000  # changes that a watch can go on from
 
 
 class ApiServer:
@@ -53,13 +53,15 @@ class ApiServer:
         self.objects: dict[Key, Object] = {}
         self.requests: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str, str], str] = {}
+        #: the deletionTimestamp of what is deleted and has finalizers
+        self.deleted_at = "2026-01-01T00:00:00Z"
         self._applied: dict[Key, Object] = {}
         self._version = 100
         self._news = asyncio.Event()
         self._watches: list[tuple[Key, asyncio.Queue[Object]]] = []
+        self._history: deque[tuple[int, Key, Object]] = deque(maxlen=_REMEMBERED)
         app = web.Application()
         for root in ("/api/{version}", "/apis/{group}/{version}"):
-            app.router.add_get(root, self._resources)
             for path in (f"{root}/namespaces/{{namespace}}/{{plural}}", f"{root}/{{plural}}"):
                 app.router.add_get(path, self._list)
                 app.router.add_post(path, self._create)
@@ -67,8 +69,6 @@ class ApiServer:
                 app.router.add_patch(path + "/{name}", self._patch)
                 app.router.add_patch(path + "/{name}/{sub}", self._patch)
                 app.router.add_delete(path + "/{name}", self._delete)
-        app.router.add_get("/api", self._versions)
-        app.router.add_get("/apis", self._groups)
         self.server = TestServer(app)
 
     async def __aenter__(self) -> ApiServer:
@@ -76,8 +76,7 @@ class ApiServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for _, queue in self._watches:
-            queue.put_nowait({})
+        self.disconnect()
         await self.server.close()
 
     @property
@@ -108,7 +107,19 @@ class ApiServer:
         return {one["metadata"]["name"] for one in self.all(kind, namespace)}
 
     def remove(self, kind: str, name: str, namespace: str = "facility") -> None:
-        self._drop(self._key_of(self.get(kind, name, namespace)))
+        """Delete an object, as a person with kubectl would."""
+        self._end(self._key_of(self.get(kind, name, namespace)))
+
+    def forget(self) -> None:
+        """Remember no change any more, as after a compaction: watches from before are told so."""
+        self._version += 1
+        self._history.clear()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """End all watches, as a server that restarts does."""
+        for _, queue in self._watches:
+            queue.put_nowait({})
 
     def writes(self) -> list[tuple[str, str]]:
         """The requests that would change something, since the last time this was asked."""
@@ -155,21 +166,34 @@ class ApiServer:
         self._tell("MODIFIED" if before else "ADDED", key)
         return manifest
 
+    def _end(self, key: Key) -> None:
+        """Delete it, or mark it as deleted while it has finalizers."""
+        found = copy.deepcopy(self.objects[key])
+        if found["metadata"].get("finalizers"):
+            found["metadata"].setdefault("deletionTimestamp", self.deleted_at)
+            self._store(key, found)
+        else:
+            self._drop(key)
+
     def _drop(self, key: Key) -> None:
-        gone = self.objects[key]
+        gone = self.objects[key] = copy.deepcopy(self.objects[key])
+        self._version += 1
+        gone["metadata"]["resourceVersion"] = str(self._version)
         self._tell("DELETED", key)
         del self.objects[key]
         self._applied.pop(key, None)
         for other, manifest in list(self.objects.items()):
             owners = [one["uid"] for one in manifest["metadata"].get("ownerReferences", [])]
             if gone["metadata"]["uid"] in owners and other in self.objects:
-                self._drop(other)
+                self._end(other)
 
     def _tell(self, kind: str, key: Key) -> None:
         self._news.set()
+        event = {"type": kind, "object": copy.deepcopy(self.objects[key])}
+        self._history.append((self._version, key, event))
         for watched, queue in self._watches:
             if watched[:3] == key[:3]:
-                queue.put_nowait({"type": kind, "object": copy.deepcopy(self.objects[key])})
+                queue.put_nowait(event)
 
     # HTTP
 
@@ -203,26 +227,43 @@ class ApiServer:
             return await self._watch(request, key)
         selector = request.query.get("labelSelector", "")
         found = [one for other, one in self.objects.items() if other[:3] == key[:3] and _selected(one, selector)]
+        begin, size = int(request.query.get("continue", "0")), int(request.query.get("limit", str(len(found) or 1)))
+        more = {"continue": str(begin + size)} if begin + size < len(found) else {}
+        page: list[Object] | None = found[begin : begin + size]
         if "PartialObjectMetadataList" in request.headers.get("Accept", ""):
-            found = [{"metadata": one["metadata"]} for one in found] or None  # as the real one does
+            page = [{"metadata": one["metadata"]} for one in page or ()] or None  # as the real one does
         kind = f"{KINDS[key[0]][key[2]]}List"
-        version = {"resourceVersion": str(self._version)}
-        return web.json_response({"kind": kind, "apiVersion": key[0], "metadata": version, "items": found})
+        meta = {"resourceVersion": str(self._version), **more}
+        return web.json_response({"kind": kind, "apiVersion": key[0], "metadata": meta, "items": page})
 
     async def _watch(self, request: web.Request, key: Key) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        queue: asyncio.Queue[Object] = asyncio.Queue()
+        queue = self._queue(int(request.query.get("resourceVersion", "0")), key)
         entry = (key, queue)
         self._watches.append(entry)
         self._news.set()
+        slim = "PartialObjectMetadata" in request.headers.get("Accept", "")
         try:
             while event := await queue.get():
-                if _selected(event["object"], request.query.get("labelSelector", "")):
-                    await response.write(json.dumps(event).encode() + b"\n")
+                if event["type"] == "ERROR" or _selected(event["object"], request.query.get("labelSelector", "")):
+                    await response.write(json.dumps(_slim(event) if slim else event).encode() + b"\n")
         finally:
             self._watches.remove(entry)
         return response
+
+    def _queue(self, version: int, key: Key) -> asyncio.Queue[Object]:
+        """What happened after that version, or that it is not remembered."""
+        queue: asyncio.Queue[Object] = asyncio.Queue()
+        oldest = self._history[0][0] if self._history else self._version + 1
+        if 0 < version < oldest - 1:
+            gone = {"kind": "Status", "metadata": {}, "code": 410, "message": "too old resource version"}
+            queue.put_nowait({"type": "ERROR", "object": gone})
+            queue.put_nowait({})
+        for then, other, event in self._history if version else ():
+            if then > version and other[:3] == key[:3]:
+                queue.put_nowait(event)
+        return queue
 
     async def _create(self, request: web.Request) -> web.Response:
         manifest = await request.json()
@@ -241,8 +282,10 @@ class ApiServer:
         wanted = body.get("metadata", {}).get("resourceVersion", before["metadata"]["resourceVersion"])
         if wanted != before["metadata"]["resourceVersion"]:
             raise _failure(web.HTTPConflict, "Conflict", "the object has been modified")
-        after = _merged(before, body)
-        return web.json_response(self._store(key, after))
+        after = self._store(key, _merged(before, body))
+        if after["metadata"].get("deletionTimestamp") and not after["metadata"].get("finalizers"):
+            self._drop(key)
+        return web.json_response(after)
 
     def _apply(self, key: Key, body: Object) -> Object:
         before = self.objects.get(key, {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}})
@@ -255,31 +298,13 @@ class ApiServer:
         key = self._key(request)
         self._note(request, key)
         self._found(key)
-        self._drop(key)
+        self._end(key)
         return web.json_response({"kind": "Status", "status": "Success"})
 
-    # discovery, for kopf
 
-    async def _versions(self, request: web.Request) -> web.Response:
-        return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
-
-    async def _groups(self, request: web.Request) -> web.Response:
-        groups = []
-        for version in (one for one in KINDS | _ELSEWHERE if "/" in one):
-            entry = {"groupVersion": version, "version": version.split("/")[1]}
-            groups.append({"name": version.split("/")[0], "versions": [entry], "preferredVersion": entry})
-        return web.json_response({"kind": "APIGroupList", "groups": groups})
-
-    async def _resources(self, request: web.Request) -> web.Response:
-        info = request.match_info
-        version = f"{info['group']}/{info['version']}" if "group" in info else info["version"]
-        verbs = ["get", "list", "watch", "create", "patch", "delete"]
-        found = [
-            {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": known is KINDS, "verbs": verbs}
-            for known in (KINDS, _ELSEWHERE)
-            for plural, kind in known.get(version, {}).items()
-        ]
-        return web.json_response({"kind": "APIResourceList", "groupVersion": version, "resources": found})
+def _slim(event: Object) -> Object:
+    """With its object's metadata alone, as far as it is an object."""
+    return event if event["type"] == "ERROR" else {**event, "object": {"metadata": event["object"]["metadata"]}}
 
 
 def _failure(kind: type[web.HTTPException], reason: str, message: str) -> web.HTTPException:

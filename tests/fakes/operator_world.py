@@ -15,8 +15,10 @@ from kubernetes_asyncio import client
 from facility import names
 from facility.operator.cluster import Cluster
 from facility.operator.discovery import Discovery
+from facility.operator.hosts import Hosts
 from facility.operator.objects import CUSTOM, Manifest
 from facility.operator.reconcile import Reconciler
+from facility.operator.reconcile import World as Surroundings
 from facility.site import Images, Site
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.authority import Authority
@@ -105,13 +107,21 @@ class World:
 
     def __init__(self, api: ApiServer, issuers: Issuers, cluster: Cluster, authority: Authority) -> None:
         self.api, self.issuers, self.cluster, self.clock = api, issuers, cluster, Clock()
-        self.discovery = Discovery(authority.client(), self.clock)
+        self.discovery = Discovery(authority.client())
+        self.addresses: dict[str, set[str]] = {}
+        self.hosts = Hosts(self.clock, self._lookup)
         self.public = authority.bundle.read_text()
         self.restart()
 
+    def _lookup(self, host: str) -> set[str]:
+        if host not in self.addresses:
+            raise OSError(f"{host} is unknown")
+        return self.addresses[host]
+
     def restart(self) -> None:
         """A new operator that remembers nothing."""
-        self.reconciler = Reconciler(self.cluster, SITE, self.discovery, self.clock, self.public)
+        around = Surroundings(self.cluster, SITE, self.discovery, self.hosts, self.clock, self.public)
+        self.reconciler = Reconciler(around)
 
     def add_vo(self, name: str = "cms", created: int = 1, **spec: Any) -> None:
         """A VO with its client, whose issuer answers."""
@@ -143,7 +153,10 @@ async def world(directory: Path) -> AsyncIterator[World]:
     authority, issuers = Authority(directory), Issuers()
     await issuers.server.start_server(ssl=authority.server("127.0.0.1"))
     async with ApiServer() as api, connected(api) as cluster:
-        yield World(api, issuers, cluster, authority)
+        made = World(api, issuers, cluster, authority)
+        yield made
+        await made.discovery.close()
+        made.hosts.close()
     await issuers.server.close()
 
 

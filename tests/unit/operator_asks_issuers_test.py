@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from facility.operator.discovery import Discovery
+from facility.operator.lookout import Lookout
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock
 from tests.fakes.operator_world import Issuers
@@ -35,62 +36,63 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def discovery(authority: Authority, clock: Clock) -> Discovery:
-    return Discovery(authority.client(), clock, fresh=60, retry=15, limit=2)
+async def discovery(authority: Authority) -> AsyncIterator[Discovery]:
+    made = Discovery(authority.client(), fresh=60, retry=15, limit=2)
+    yield made
+    await made.close()
 
 
 async def test_an_issuer_is_read_with_its_keys(issuers: Issuers, discovery: Discovery) -> None:
     url = issuers.url("cms")
-    found = (await discovery.look({url}))[url]
+    found = await discovery.ask(url)
     assert (found.issuer, found.keys, found.error, found.seen) == (url, 1, "", True)
 
 
 async def test_keys_for_encryption_or_of_another_kind_do_not_count(issuers: Issuers, discovery: Discovery) -> None:
     issuers.keys["cms"] = [{"kty": "RSA", "use": "enc"}, {"kty": "oct"}, {"kty": "EC"}]
-    assert (await discovery.look({issuers.url("cms")}))[issuers.url("cms")].keys == 1
+    assert (await discovery.ask(issuers.url("cms"))).keys == 1
 
 
 async def test_good_answers_are_remembered_longer_than_bad_ones(
     issuers: Issuers, discovery: Discovery, clock: Clock
 ) -> None:
     issuers.down.add("bad")
-    urls = {issuers.url("good"), issuers.url("bad")}
-    await discovery.look(urls)
+    lookout = Lookout(discovery.ask, discovery.life, lambda _: None, clock)
+    lookout.want("a", frozenset({issuers.url("good"), issuers.url("bad")}))
+    await lookout.once()
     clock.pass_by(20)
-    await discovery.look(urls)
+    await lookout.once()
     assert sorted(issuers.asked) == ["bad", "bad", "good"]
     clock.pass_by(60)
-    await discovery.look(urls)
+    await lookout.once()
     assert sorted(issuers.asked) == ["bad", "bad", "bad", "good", "good"]
 
 
-async def test_an_issuer_that_was_good_is_known_to_have_been(
-    issuers: Issuers, discovery: Discovery, clock: Clock
-) -> None:
+async def test_an_issuer_that_was_good_is_known_to_have_been(issuers: Issuers, discovery: Discovery) -> None:
     url = issuers.url("cms")
-    await discovery.look({url})
+    before = await discovery.ask(url)
     issuers.down.add("cms")
-    clock.pass_by(100)
-    found = (await discovery.look({url}))[url]
+    found = await discovery.ask(url, before)
     assert found.seen
     assert "503" in found.error
 
 
-async def test_an_untrusted_certificate_is_told_as_such(issuers: Issuers, tmp_path: Path, clock: Clock) -> None:
+async def test_an_untrusted_certificate_is_told_as_such(issuers: Issuers, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    stranger = Discovery(Authority(tmp_path / "other").client(), clock)
-    found = (await stranger.look({issuers.url("cms")}))[issuers.url("cms")]
+    stranger = Discovery(Authority(tmp_path / "other").client())
+    found = await stranger.ask(issuers.url("cms"))
+    await stranger.close()
     assert "TLS certificate is not accepted" in found.error
 
 
 async def test_nothing_listening_is_told_as_such(discovery: Discovery, unused_tcp_port: int) -> None:
     url = f"https://127.0.0.1:{unused_tcp_port}/"
-    assert "Connect" in (await discovery.look({url}))[url].error
+    assert "Connect" in (await discovery.ask(url)).error
 
 
 @pytest.mark.parametrize("url", ["https://a..b/", f"https://{'a' * 70}.org/", "https://a.org:99999/", "https://[::1"])
 async def test_a_url_that_leads_nowhere_is_told_as_such(url: str, discovery: Discovery) -> None:
-    assert (await discovery.look({url}))[url].error
+    assert (await discovery.ask(url)).error
 
 
 async def test_a_slow_issuer_is_given_up_and_holds_up_no_other(
@@ -106,9 +108,13 @@ async def test_a_slow_issuer_is_given_up_and_holds_up_no_other(
     app.router.add_get("/{path:.*}", hang)
     slow = TestServer(app, scheme="https", host="127.0.0.1")
     await slow.start_server(ssl=authority.server("127.0.0.1"))
-    discovery = Discovery(authority.client(), clock, limit=0.2)
+    discovery = Discovery(authority.client(), limit=0.2)
     url = f"https://127.0.0.1:{slow.port}/"
-    found = await discovery.look({url, issuers.url("cms")})
+    lookout = Lookout(discovery.ask, discovery.life, lambda _: None, clock)
+    lookout.want("a", frozenset({url, issuers.url("cms")}))
+    await lookout.once()
+    found = lookout.answers("a")
+    await discovery.close()
     hung.set()
     await slow.close()
     assert found[url].error == "no answer within 0.2 s"
@@ -126,7 +132,7 @@ async def test_a_slow_issuer_is_given_up_and_holds_up_no_other(
     ],
 )
 async def test_an_answer_that_is_no_discovery_document_is_told(
-    authority: Authority, clock: Clock, body: str, told: str
+    authority: Authority, discovery: Discovery, body: str, told: str
 ) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text=body)
@@ -136,6 +142,6 @@ async def test_an_answer_that_is_no_discovery_document_is_told(
     server = TestServer(app, scheme="https", host="127.0.0.1")
     await server.start_server(ssl=authority.server("127.0.0.1"))
     url = f"https://127.0.0.1:{server.port}"
-    found = await Discovery(authority.client(), clock).look({url})
+    found = await discovery.ask(url)
     await server.close()
-    assert told in found[url].error
+    assert told in found.error

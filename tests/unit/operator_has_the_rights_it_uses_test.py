@@ -10,29 +10,41 @@ import yaml
 
 from facility.condor.jobs import OwnerJobs
 from facility.operator.execute import Demand
-from tests.fakes.operator_world import SITE, user, world
+from facility.operator.leader import Leader
+from facility.operator.pods import BatchPods
+from tests.fakes.operator_world import SITE, World, user, world
 
 TEMPLATES = Path(__file__).parents[2] / "charts/operator/templates"
-ROLES = {"facility": "role-facility.yaml", "facility-batch": "role-batch.yaml", "facility-users": "role-users.yaml"}
+ROLES = {
+    "facility": "role-facility.yaml",
+    "facility-batch": "role-batch.yaml",
+    "facility-users": "role-users.yaml",
+    "": "clusterrole.yaml",
+}
+
+#: listed while a VO is removed, and not watched
+LOOKED_AT = ("facility-users/pods",)
 
 
 def rules(namespace: str) -> list[dict[str, Any]]:
     text = (TEMPLATES / ROLES[namespace]).read_text()
-    found: list[dict[str, Any]] = yaml.safe_load(text[text.index("rules:") :])["rules"]
+    found: list[dict[str, Any]] = yaml.safe_load(text[text.index("rules:") :].replace("{{- end }}", ""))["rules"]
     return found
 
 
-def needed(method: str, path: str, status: bool) -> set[tuple[str, str, str]]:
-    """(namespace, resource, verb) of a request. A server-side apply may have to create."""
-    namespace, resource, *name = path.split("/")
-    if status:
-        return {(namespace, f"{resource}/status", "patch")}
+def needed(method: str, path: str) -> set[tuple[str, str, str]]:
+    """(namespace, resource, verb) of a request. A server-side apply may have to create; what is listed is watched."""
+    namespace, resource, *name = path.split("/") if not path.startswith("priorityclasses") else ("", *path.split("/"))
     custom = resource in ("facilityusers", "virtualorganizations")
+    if custom and method == "PATCH":
+        return {(namespace, resource, "patch"), (namespace, f"{resource}/status", "patch")} - {
+            (namespace, "facilityusers/status", "patch")
+        }
     verbs = {
-        "GET": {"get"} if name else {"list"},
+        "GET": {"get"} if name else {"list"} if f"{namespace}/{resource}" in LOOKED_AT else {"list", "watch"},
         "POST": {"create"},
         "DELETE": {"delete"},
-        "PATCH": {"patch"} if custom or resource == "pods" else {"patch", "create"},
+        "PATCH": {"patch"} if resource in ("pods", "leases") else {"patch", "create"},
     }
     return {(namespace, resource, verb) for verb in verbs[method]}
 
@@ -53,15 +65,35 @@ async def used(directory: Path) -> set[tuple[str, str, str]]:
         here.add_vo("cms")
         here.api.put(user("alice"))
         await here.reconcile()
-        demand = Demand(here.cluster, SITE, here.clock, lambda _vo, _key: Queue())
-        await demand.once(here.reconciler.served)
-        labels = {"app.kubernetes.io/component": "cm"}
-        meta = {"name": "cm-0", "namespace": "facility-batch", "labels": labels}
-        here.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta})
-        here.api.remove("VirtualOrganization", "cms")
-        await here.reconcile()
+        here.api.put(pod("ap-cms-0", "access-point", "cms") | {"status": {"phase": "Running"}})
+        await execute_pods(here)
+        here.api.put(pod("cm-0", "cm"))
+        await closed_and_removed(here)
+        leader = Leader(here.cluster.unguarded(), "facility", "me")
+        await leader.acquire()
+        await leader.release()
         requests = here.api.requests
-    return {one for method, path in requests for one in needed(method, path, "virtualorganizations/" in path)}
+    return {one for method, path in requests for one in needed(method, path)}
+
+
+async def execute_pods(here: World) -> None:
+    pods = BatchPods(here.cluster, SITE)
+    await pods.refresh()
+    await Demand(here.cluster, SITE, here.clock, lambda _vo, _key: Queue(), pods).once(here.reconciler.served)
+
+
+async def closed_and_removed(here: World) -> None:
+    here.add_vo("cms", suspended=True)
+    await here.reconcile()
+    await execute_pods(here)
+    here.api.remove("VirtualOrganization", "cms")
+    await here.reconcile()
+
+
+def pod(name: str, component: str, vo: str = "") -> dict[str, Any]:
+    labels = {"app.kubernetes.io/component": component, "app.kubernetes.io/managed-by": "facility-operator"}
+    meta = {"name": name, "namespace": "facility-batch", "labels": labels | {"analysis-facility.io/vo": vo}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta}
 
 
 async def test_every_request_is_within_the_roles(tmp_path: Path) -> None:
@@ -80,6 +112,6 @@ async def test_the_operator_writes_no_workload_among_users(tmp_path: Path) -> No
     written = {
         resource
         for namespace, resource, verb in await used(tmp_path)
-        if namespace == "facility-users" and verb != "list"
+        if namespace == "facility-users" and verb not in ("list", "watch")
     }
     assert written <= {"configmaps", "networkpolicies", "resourcequotas"}

@@ -14,7 +14,9 @@ import pytest
 
 from facility.condor.jobs import OwnerJobs, QueueError
 from facility.operator.cluster import Cluster
+from facility.operator.events import News
 from facility.operator.execute import Demand
+from facility.operator.pods import BatchPods
 from facility.operator.secrets import manifest
 from facility.operator.validate import ValidatedVO
 from facility.users import FacilityUser
@@ -49,8 +51,10 @@ class Queue:
         self.closed += 1
 
 
-def served(name: str = "cms", people: tuple[str, ...] = ("alice",), **batch: Any) -> ValidatedVO:
-    made = VirtualOrganization.parse(vo(name, f"https://{name}.example.org", batch=batch))
+def served(
+    name: str = "cms", people: tuple[str, ...] = ("alice",), suspended: bool = False, **batch: Any
+) -> ValidatedVO:
+    made = VirtualOrganization.parse(vo(name, f"https://{name}.example.org", batch=batch, suspended=suspended))
     return ValidatedVO(made, tuple(FacilityUser.parse(user(one, name, 20000)) for one in people))
 
 
@@ -58,23 +62,41 @@ def idle(owner: str = "cms_alice", since: float = 1.0) -> tuple[OwnerJobs, ...]:
     return (OwnerJobs(owner, idle=4, waiting_since=since),)
 
 
+def access_point(name: str, phase: str = "Running") -> dict[str, Any]:
+    labels = {
+        "app.kubernetes.io/component": "access-point",
+        "app.kubernetes.io/managed-by": "facility-operator",
+        "analysis-facility.io/vo": name,
+    }
+    meta = {"name": f"ap-{name}-0", "namespace": BATCH, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": {"phase": phase}}
+
+
 class Here:
     def __init__(self, api: ApiServer, cluster: Cluster) -> None:
         self.api, self.clock = api, Clock()
         self.queues: dict[str, Queue] = {"cms": Queue(), "atlas": Queue()}
-        self.demand = Demand(cluster, SITE, self.clock, lambda name, _key: self.queues[name], period=0.2)
+        self.pods = BatchPods(cluster, SITE)
+        self.demand = Demand(cluster, SITE, self.clock, lambda name, _key: self.queues[name], self.pods, period=0.2)
         api.put(manifest(BATCH, "pool-key", {"POOL": KEY}))
+        for name in self.queues:
+            api.put(access_point(name))
 
     async def once(self, *vos: ValidatedVO) -> set[str]:
+        await self.pods.refresh()
         await self.demand.once(vos)
-        return self.api.names("Pod", BATCH)
+        return self.execute_pods()
+
+    def execute_pods(self) -> set[str]:
+        return {name for name in self.api.names("Pod", BATCH) if name.startswith("ep-")}
 
     def end(self, name: str, phase: str) -> None:
         pod = dict(self.api.get("Pod", name, BATCH))
         at = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         state = {"terminated": {"finishedAt": at}}
         pod["status"] = {"phase": phase, "containerStatuses": [{"name": "execute", "state": state}]}
-        self.api.objects["v1", BATCH, "pods", name] = pod
+        self.api.put(pod)
+        self.api.objects["v1", BATCH, "pods", name] |= {"status": pod["status"]}
 
 
 @pytest.fixture
@@ -194,10 +216,56 @@ async def test_the_queue_of_a_vo_that_went_is_closed(here: Here) -> None:
 
 
 async def test_it_goes_on_when_the_api_server_was_away(here: Here) -> None:
-    here.api.refuse["GET", "pods", ""] = "etcdserver: leader changed"
     here.queues["cms"].jobs = idle()
+    await here.pods.refresh()
+    here.api.refuse["POST", "secrets", ""] = "etcdserver: leader changed"
+    refused = asyncio.Event()
+    here.demand.told = lambda _vo, _news: refused.set()
     running = asyncio.create_task(here.demand.run(lambda: [served()]))
-    await here.api.until(lambda: bool(here.api.requests))
+    await refused.wait()
     here.api.refuse.clear()
-    await here.api.until(lambda: bool(here.api.names("Pod", BATCH)))
+    here.clock.pass_by(31)
+    await here.api.until(lambda: bool(here.execute_pods()))
     running.cancel()
+
+
+async def test_a_refused_pod_is_told_of_at_the_vo_and_not_tried_again_at_once(here: Here) -> None:
+    told: list[tuple[str, News]] = []
+    here.demand.told = lambda vo, news: told.append((vo["metadata"]["name"], news))
+    here.queues["cms"].jobs = idle()
+    here.api.refuse["POST", "pods", ""] = "exceeded quota: vo-cms"
+    await here.once(served())
+    here.api.requests.clear()
+    await here.once(served())
+    assert here.api.writes() == []
+    ((name, news),) = told
+    assert (name, news.kind, news.reason) == ("cms", "Warning", "ExecutePodRefused")
+    assert "exceeded quota: vo-cms" in news.note
+    here.api.refuse.clear()
+    here.clock.pass_by(31)
+    assert len(await here.once(served())) == 1
+
+
+async def test_a_pod_counts_before_the_watch_has_told_of_it(here: Here) -> None:
+    here.queues["cms"].jobs = idle()
+    await here.once(served())
+    await here.demand.once([served()])
+    assert len(here.execute_pods()) == 1
+
+
+async def test_a_closed_vo_loses_its_pods_and_gets_no_others(here: Here) -> None:
+    here.queues["cms"].jobs = idle()
+    here.queues["atlas"].jobs = idle("atlas_bob")
+    await here.once(served("cms"), served("atlas", ("bob",)))
+    (left,) = await here.once(served("cms", suspended=True), served("atlas", ("bob",)))
+    assert left.startswith("ep-atlas-bob-")
+    assert await here.once(served("cms", suspended=True), served("atlas", ("bob",))) == {left}
+    assert here.queues["cms"].closed == 1
+
+
+async def test_an_access_point_that_does_not_run_is_not_asked(here: Here) -> None:
+    here.queues["cms"].jobs = idle()
+    here.api.remove("Pod", "ap-cms-0", BATCH)
+    here.api.put(access_point("cms", "Pending"))
+    assert await here.once(served()) == set()
+    assert here.queues["cms"].asked == 0
