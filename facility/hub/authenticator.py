@@ -26,7 +26,7 @@ from facility.hub.http import Http
 from facility.hub.provider import Provider
 from facility.hub.rounds import Round
 from facility.hub.routes import routes
-from facility.hub.standing import CLOSED, Standing
+from facility.hub.standing import CLOSED, UNKNOWN, Standing
 from facility.hub.watch import VOs, Watcher
 from facility.kubernetes import SERVICE_ACCOUNT
 from facility.vo import VirtualOrganization
@@ -110,14 +110,15 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
 
         An exception would sign the person out, None would start oauthenticator's own refresh: neither ever happens.
         """
+        name, standing = user.name, UNKNOWN
         try:
-            standing = await self.standing(user.name)
+            standing = await self.standing(name)
             if handler is not None:
                 handler.facility_standing = standing  # for the page that says so
-            return refresh.answer(user, vo_of(user.name), standing)
+            return refresh.answer(user, vo_of(name), standing)
         except Exception:
-            self.log.exception("State of %s unknown, taken for good", user.name)
-            return True
+            self.log.exception("The session of %s is %s, and could not be followed", name, standing.state)
+            return not standing.dead
 
     async def pre_spawn_start(self, user: Any, spawner: Any) -> None:
         """Nothing starts for somebody whose session is dead. Raises SpawnException with what to do."""

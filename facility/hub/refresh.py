@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from jupyterhub import roles
+from sqlalchemy.exc import SQLAlchemyError
 
 from facility.hub import groups
 from facility.hub.standing import Standing
@@ -18,9 +19,20 @@ _ROLE = "user"
 
 
 def answer(user: Any, vo: str, standing: Standing) -> bool | dict[str, Any]:
-    """For `refresh_user`: False only for a session known dead; a dict when something has changed for the person."""
+    """For `refresh_user`: False only for a session known dead; a dict when something has changed for the person.
+
+    Raises SQLAlchemyError, with the database's session, which is the whole hub's, in order again.
+    """
+    try:
+        return _answer(user, vo, standing)
+    except SQLAlchemyError:
+        user.db.rollback()
+        raise
+
+
+def _answer(user: Any, vo: str, standing: Standing) -> bool | dict[str, Any]:
     if standing.dead:
-        demote(user, vo, standing)
+        _demote(user, vo, standing)
         return False
     held = {group.name for group in user.orm_user.groups}
     due = held | {groups.everybody(vo)} if standing.groups is None else set(groups.of_person(vo, standing.groups))
@@ -29,7 +41,7 @@ def answer(user: Any, vo: str, standing: Standing) -> bool | dict[str, Any]:
     return {"groups": sorted(due)}
 
 
-def demote(user: Any, vo: str, standing: Standing) -> None:
+def _demote(user: Any, vo: str, standing: Standing) -> None:
     """Take from a person what they have by their session; the VO's admins still see them and can stop their servers."""
     user.sync_groups([groups.everybody(vo)])
     if standing.out:

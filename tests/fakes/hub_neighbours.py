@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import secrets
+import threading
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
@@ -139,13 +140,24 @@ class KubernetesApi(Server):
         self.secrets: dict[str, dict[str, str]] = {}
         self._objects: dict[str, dict[str, Any]] = {}
         self._version = 1
+        self._lock = threading.Lock()
+        self._events: list[tuple[int, dict[str, Any]]] = []
         self._watches: list[queue.Queue[dict[str, Any] | None]] = []
 
-    def put(self, name: str, spec: dict[str, Any], created: str = "2026-01-01T00:00:00Z", ready: str = "True") -> None:
-        """Make or change a VO; who watches is told."""
+    def put(
+        self,
+        name: str,
+        spec: dict[str, Any],
+        created: str = "2026-01-01T00:00:00Z",
+        ready: str = "True",
+        deleted: str = "",
+    ) -> None:
+        """Make or change a VO; who watches is told. `deleted` is the time since when it is being removed."""
         kind = "MODIFIED" if name in self._objects else "ADDED"
         self._version += 1
         meta = {"name": name, "creationTimestamp": created, "resourceVersion": str(self._version), "uid": name}
+        if deleted:
+            meta["deletionTimestamp"] = deleted
         self._objects[name] = {
             "metadata": meta,
             "spec": spec,
@@ -155,7 +167,9 @@ class KubernetesApi(Server):
 
     def remove(self, name: str) -> None:
         self._version += 1
-        self._tell({"type": "DELETED", "object": self._objects.pop(name)})
+        last = self._objects.pop(name)
+        last["metadata"]["resourceVersion"] = str(self._version)
+        self._tell({"type": "DELETED", "object": last})
 
     def expire(self) -> None:
         """End all watches as the API server does when a resource version is too old."""
@@ -170,7 +184,11 @@ class KubernetesApi(Server):
         if request.query.get("watch", "").lower() != "true":
             return None
         events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._watches.append(events)
+        with self._lock:
+            for version, event in self._events:  # what has happened between list and watch
+                if version > int(request.query.get("resourceVersion") or 0):
+                    events.put(event)
+            self._watches.append(events)
 
         def writer(write: Callable[[bytes], None]) -> None:
             while event := events.get():
@@ -192,8 +210,11 @@ class KubernetesApi(Server):
         return Reply(body={"kind": "Secret", "apiVersion": "v1", "metadata": {"name": name}, "data": data})
 
     def _tell(self, event: dict[str, Any]) -> None:
-        for one in self._watches:
-            one.put(event)
+        with self._lock:
+            if event["type"] != "ERROR":
+                self._events.append((self._version, event))
+            for one in self._watches:
+                one.put(event)
 
 
 class Proxy(Server):

@@ -6,11 +6,12 @@ import html
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import requests
 
 from tests.fakes.hub_neighbours import CLIENT, SECRET, Broker, Issuer, KubernetesApi, Proxy
+from tests.fakes.hub_notebooks import Notebooks
 from tests.fakes.hub_servers import Tls
 
 PUBLIC = "https://hub.example:31440"
@@ -38,9 +40,10 @@ c.VOAuthenticator.service_account = {here!r}
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_connect_url = "http://127.0.0.1:{port}"
 c.ConfigurableHTTPProxy.api_url = {proxy!r}
-c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.spawner_class = "tests.fakes.hub_notebooks.NotebookSpawner"
+c.NotebookSpawner.port = {notebooks}
 c.Authenticator.allow_all = True  # must not let past a VO's allowedGroups
-c.Authenticator.auth_refresh_age = -1  # so that every page asks the broker
+c.Authenticator.auth_refresh_age = {refresh_age}
 """
 
 
@@ -63,8 +66,35 @@ class World:
         for issuer in (self.cms, self.atlas):
             self.api.secrets[f"{issuer.name}-client"] = {"client_id": CLIENT, "client_secret": SECRET}
 
+    def servers(self) -> set[str]:
+        """Whose servers the hub has on record as running."""
+        with closing(sqlite3.connect(f"file:{self.directory}/jupyterhub.sqlite?mode=ro", uri=True)) as database:
+            query = "SELECT name FROM users WHERE id IN (SELECT user_id FROM spawners WHERE server_id IS NOT NULL)"
+            return {row[0] for row in database.execute(query)}
+
     def browser(self) -> Browser:
         return Browser(self)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """The hub's process, from when it serves to its end; its database stays for the next one."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "SSL_CERT_FILE": str(self.tls.bundle),
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(self.api.port),
+        }
+        command = [sys.executable, "-m", "jupyterhub", "-f", str(self.directory / "hub_config.py")]
+        with (self.directory / "hub.log").open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.directory)
+            try:
+                self.wait_for(lambda: process.poll() is not None or _serves(self), "the hub", seconds=30)
+                assert process.poll() is None, self.log
+                yield
+            finally:
+                process.terminate()
+                process.wait(20)
 
     @property
     def log(self) -> str:
@@ -112,6 +142,16 @@ class Browser:
         """All of it; the hub's answer to the callback."""
         return self.get(self.answer_of(self.begin(vo, query)))
 
+    def api(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """The hub's API with the cookies of the browser, as the hub's own pages use it."""
+        xsrf = {"X-XSRFToken": self.session.cookies.get("_xsrf", path="/hub/") or ""}
+        url = f"{self._world.hub}/hub/api/{path}"
+        return self.session.request(method, url, headers=xsrf, json=body or {}, timeout=20)
+
+    def token(self, user: str) -> dict[str, str]:
+        """Headers with a new API token of that user, who is signed in here."""
+        return {"Authorization": f"token {self.api('POST', f'users/{user}/tokens').json()['token']}"}
+
 
 def text(page: requests.Response) -> str:
     """What a person reads on the hub's page, white space made single."""
@@ -138,28 +178,31 @@ def spec(issuer: Issuer, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def world(directory: Path) -> Iterator[World]:
-    """Start everything, and end it."""
+def world(directory: Path, refresh_age: int = -1, with_hub: bool = True) -> Iterator[World]:
+    """Start everything, and end it. By default every page asks the broker how the session stands."""
     tls = Tls.make(directory)
     with ExitStack() as stack:
         cms, atlas = (stack.enter_context(Issuer(tls, name)) for name in ("cms", "atlas"))
         broker = stack.enter_context(Broker(tls, _IDENTITY))
         api = stack.enter_context(KubernetesApi(tls))
         proxy = stack.enter_context(Proxy(_PROXY_TOKEN))
+        notebooks = stack.enter_context(Notebooks())
         stack.callback(api.stop)
         api.put("cms", spec(cms))
         api.put("atlas", spec(atlas))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        _files(directory, port, broker, proxy)
+        values = {"broker": broker.url, "proxy": proxy.url, "notebooks": notebooks.port, "port": port}
+        _files(directory, **values, refresh_age=refresh_age)
         made = World(f"http://127.0.0.1:{port}", directory, tls, cms, atlas, broker, api)
         made.reset()
-        stack.enter_context(_hub(made, api))
+        if with_hub:
+            stack.enter_context(made.running())
         yield made
 
 
-def _files(directory: Path, port: int, broker: Broker, proxy: Proxy) -> None:
+def _files(directory: Path, **values: Any) -> None:
     files = {
         "site.yaml": _SITE,
         "identity": _IDENTITY,
@@ -167,32 +210,11 @@ def _files(directory: Path, port: int, broker: Broker, proxy: Proxy) -> None:
         "secrets/proxy-token": _PROXY_TOKEN,
         "secrets/crypt-key": "ab" * 32,
         "secrets/cookie-secret": "any text will do",
-        "hub_config.py": _CONFIG.format(here=str(directory), broker=broker.url, proxy=proxy.url, port=port),
+        "hub_config.py": _CONFIG.format(here=str(directory), **values),
     }
     (directory / "secrets").mkdir()
     for name, content in files.items():
         (directory / name).write_text(content)
-
-
-@contextmanager
-def _hub(made: World, api: KubernetesApi) -> Iterator[None]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "SSL_CERT_FILE": str(made.tls.bundle),
-        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-        "KUBERNETES_SERVICE_PORT": str(api.port),
-    }
-    command = [sys.executable, "-m", "jupyterhub", "-f", str(made.directory / "hub_config.py")]
-    with (made.directory / "hub.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=made.directory)
-        try:
-            made.wait_for(lambda: process.poll() is not None or _serves(made), "the hub", seconds=30)
-            assert process.poll() is None, made.log
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 def _serves(made: World) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tornado import web
 from traitlets.config import Config
 
 from facility import names
@@ -19,8 +15,6 @@ from facility.hub.broker_client import Session
 from facility.hub.cluster import ClientCredentials
 from facility.hub.config import USERNAME, configure
 from facility.hub.http import Answer
-from tests.fakes.hub_neighbours import Broker, Reply
-from tests.fakes.hub_servers import Tls
 
 SITE = """
 publicUrl: https://hub.example:31440
@@ -87,57 +81,7 @@ def test_no_other_name_is_a_user(name: str) -> None:
     assert not VOAuthenticator(username_pattern=USERNAME).validate_username(name)
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    tls = Tls.make(tmp_path)
-    (tmp_path / "identity").write_text("me")
-    with Broker(tls, "me") as one:
-        yield one
-
-
-def authenticator(broker: Broker, files: Path, url: str = "") -> VOAuthenticator:
-    made = VOAuthenticator(broker_url=url or broker.url, bundle=str(files / "ca.crt"), identity=str(files / "identity"))
-    made.log = logging.getLogger("hub")
-    return made
-
-
-ALICE = SimpleNamespace(name="cms-alice")
-
-
-async def test_a_broker_that_is_not_there_signs_nobody_out(broker: Broker, tmp_path: Path) -> None:
-    assert await authenticator(broker, tmp_path, url="https://127.0.0.1:1").refresh_user(ALICE) is True
-
-
-async def test_a_broker_of_an_unknown_authority_is_not_believed(broker: Broker, tmp_path: Path) -> None:
-    broker.states["cms-alice"] = Reply(body={"state": "dead"})
-    other = tmp_path / "other"
-    other.mkdir()
-    stranger = Tls.make(other)
-    hub = authenticator(broker, tmp_path)
-    assert await hub.refresh_user(ALICE) is False
-    hub = VOAuthenticator(broker_url=broker.url, bundle=str(stranger.bundle), identity=str(tmp_path / "identity"))
-    assert await hub.refresh_user(ALICE) is True
-
-
-async def test_a_hub_without_identity_signs_nobody_out(broker: Broker, tmp_path: Path) -> None:
-    (tmp_path / "identity").unlink()
-    assert await authenticator(broker, tmp_path).refresh_user(ALICE) is True
-
-
-async def test_a_user_who_is_deleted_leaves_no_session(broker: Broker, tmp_path: Path) -> None:
-    broker.sessions["cms-alice"] = {"sub": "1"}
-    await authenticator(broker, tmp_path).delete_user(ALICE)
-    assert not broker.sessions
-
-
-async def test_nobody_is_deleted_while_the_broker_is_away(broker: Broker, tmp_path: Path) -> None:
-    broker.away = True
-    with pytest.raises(web.HTTPError) as refused:
-        await authenticator(broker, tmp_path).delete_user(ALICE)
-    assert refused.value.status_code == 503
-
-
 def test_no_token_is_in_what_is_printed() -> None:
-    session = Session("cms-alice", "cms", "sub", "alice", (), "a-refresh-token")
+    session = Session("cms-alice", "cms", "sub", "alice", (), (), "a-refresh-token")
     for one in (session, ClientCredentials("id", "a-secret"), Answer(200, {"access_token": "a-token"})):
         assert "a-" not in repr(one)
