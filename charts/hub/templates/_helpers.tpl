@@ -55,3 +55,39 @@ podSelector:
 helm.sh/hook: test
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
+
+{{/* What of the values the hub itself reads, as facility/hub/values.py has it. */}}
+{{- define "hub.values" -}}
+{{- $hub := pick .Values.hub "config" "extraConfig" "allowNamedServers" "namedServerLimitPerUser" "concurrentSpawnLimit" "activeServerLimit" "consecutiveFailureLimit" "redirectToServer" "shutdownOnLogout" "authenticatePrometheus" "templateVars" "loadRoles" -}}
+{{- $_ := set $hub "db" (pick .Values.hub.db "type" "url") -}}
+{{- toYaml (dict "hub" $hub "singleuser" .Values.singleuser "cull" .Values.cull "scheduling" (pick .Values.scheduling "userPods")) }}
+{{- end }}
+
+{{/* Where hub and proxy run; the argument is a list of the root and of what has nodeSelector and tolerations. */}}
+{{- define "hub.placement" -}}
+{{- $core := (index . 0).Values.scheduling.corePods }}
+{{- $own := index . 1 }}
+{{- with $own.nodeSelector -}}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{ end }}
+{{- with concat $core.tolerations $own.tolerations -}}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{ end }}
+{{- $purpose := dict "matchExpressions" (list (dict "key" "hub.jupyter.org/node-purpose" "operator" "In" "values" (list "core"))) }}
+{{- if eq $core.nodeAffinity.matchNodePurpose "prefer" -}}
+affinity:
+  nodeAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        preference:
+          {{- toYaml $purpose | nindent 10 }}
+{{- else if eq $core.nodeAffinity.matchNodePurpose "require" -}}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - {{- toYaml $purpose | nindent 10 }}
+{{- end }}
+{{- end }}

@@ -32,8 +32,8 @@ def facility(images: dict[str, str], ca: str) -> Values:
         "hub": {
             "hub": {"resources": requests("20m", "192Mi")},
             "proxy": {
-                "resources": requests("10m", "96Mi"),
-                "service": {"type": "NodePort", "nodePort": world.HUB_PORT},
+                "chp": {"resources": requests("10m", "96Mi")},
+                "service": {"type": "NodePort", "nodePorts": {"https": world.HUB_PORT}},
             },
         },
         "condor": {"resources": requests("10m", "64Mi")},
