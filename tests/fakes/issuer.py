@@ -66,7 +66,8 @@ OTHER = Client(
     allow_introspection=False,
 )
 PUBLIC = Client(client_id="public", redirect_uris=(CALLBACK,), scopes=("openid", "profile"))
-CLIENTS = (HUB, ROTATING, OTHER, PUBLIC)
+ADMIN = Client(client_id="admin", client_secret="admin's secret", grant_types=(CLIENT,), administers=True)
+CLIENTS = (HUB, ROTATING, OTHER, PUBLIC, ADMIN)
 GROUP_SCOPES = {"/Analysis": ("storage.read:/", "storage.modify:/")}
 
 
@@ -127,6 +128,11 @@ class Running:
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
+
+    def change(self, person: Person = ALICE, client: Client = ADMIN, **change: Any) -> requests.Response:
+        """PATCH /admin/people/<login>."""
+        auth = (client.client_id, client.client_secret or "")
+        return self.http.patch(f"/admin/people/{person.login}", json=change, auth=auth)
 
     def code(self, person: Person = ALICE, client: Client = HUB, **change: Any) -> str:
         """A code for one new login, everything approved."""

@@ -60,7 +60,7 @@ class _Api:
         record = self._issuer.store.get("access", token)
         if record is None:
             raise errors.bad_access_token(token)
-        person = self._issuer.directory.person(record["sub"] or None)
+        person = self._issuer.known(record["sub"] or None)
         if person is None or "openid" not in record["scopes"]:
             return Response("<html><body><h1>Forbidden</h1></body></html>", 403)
         return _json(claims.userinfo(person, record["scopes"], int(self._issuer.now())))

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, Response
 from gunicorn.app.base import BaseApplication
 
-from facility.dev.issuer import api, pages
+from facility.dev.issuer import admin, api, pages
 from facility.dev.issuer.keys import KeyRing
 from facility.dev.issuer.server import Server
 from facility.dev.issuer.settings import load_directory, load_settings
@@ -47,7 +47,9 @@ def assemble(files: Files, now: Callable[[], float] = time.time) -> Issuer:
 def create(issuer: Issuer) -> Flask:
     """The WSGI application of an issuer."""
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(api.blueprint(Server(issuer)))
+    server = Server(issuer)
+    app.register_blueprint(api.blueprint(server))
+    app.register_blueprint(admin.blueprint(server))
     app.register_blueprint(pages.blueprint(issuer))
     app.get("/healthz")(_healthy)
     return app

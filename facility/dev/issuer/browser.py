@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from flask import Response, make_response, redirect, request
 
 from facility.dev.issuer import html
-from facility.dev.issuer.settings import Person
+from facility.dev.issuer.settings import Change, Person
 from facility.dev.issuer.tokens import Issuer
 
 _COOKIE = "JSESSIONID"
@@ -44,12 +44,12 @@ def signed_in(view: Callable[[Pages, Person], Response]) -> Callable[[Pages], Re
     @wraps(view)
     def guarded(self: Pages) -> Response:
         key, session = self.session()
-        person = self.issuer.directory.person(session.get("sub"))
-        if person is not None:
+        person = self.issuer.known(session.get("sub"))
+        if person is not None and not person.aup_due:
             return view(self, person)
         key = key or secrets.token_hex(16)
         self.keep(key, session | ({"saved": request.full_path} if request.method == "GET" else {}))
-        return _with_cookie(to("/login"), key)
+        return _with_cookie(to("/iam/aup/sign" if person else "/login"), key)
 
     return guarded
 
@@ -66,15 +66,30 @@ class SignIn(Browser):
 
     def sign_in(self) -> Response:
         """No CSRF token and no new cookie, as with IAM: a client has to bind the answer to its browser by `state`."""
-        person = self.issuer.directory.account(request.form.get("username", ""))
+        person = self.issuer.account(request.form.get("username", ""))
         given = request.form.get("password", "").encode()
-        if person is None or not hmac.compare_digest(given, person.password.encode()):
+        if person is None or not person.active or not hmac.compare_digest(given, person.password.encode()):
             return to("/login?error=failure")
         key, session = self.session()
         key = key or secrets.token_hex(16)
         saved = session.pop("saved", "/")
         self.keep(key, session | {"sub": person.sub})
         return _with_cookie(to(saved), key)
+
+    def aup(self) -> Response:
+        """The acceptable use policy, shown to somebody who has to sign it."""
+        return page(html.aup(self.title))
+
+    def sign_aup(self) -> Response:
+        """Signed: on to where the browser wanted to go."""
+        key, session = self.session()
+        person = self.issuer.known(session.get("sub"))
+        if person is None:
+            return to("/login")
+        self.issuer.change(person.sub, Change(aup_due=False))
+        saved = session.pop("saved", "/")
+        self.keep(key, session)
+        return to(saved)
 
     def logout(self) -> Response:
         self.issuer.store.drop("session", request.cookies.get(_COOKIE, ""))

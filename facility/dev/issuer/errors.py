@@ -61,6 +61,12 @@ def expired_refresh_token(value: str) -> RefusedError:
     return RefusedError(401, "invalid_token", f"Invalid refresh token: {value}")
 
 
+def aup_due(username: str) -> RefusedError:
+    """The person has to sign the acceptable use policy first; the refresh token stays good."""
+    text = f"User {username} needs to sign AUP for this organization in order to proceed."
+    return RefusedError(400, "invalid_grant", text)
+
+
 def bad_access_token(value: str) -> RefusedError:
     """Not an access token of this issuer, or not one any more."""
     return RefusedError(401, "invalid_token", f"Invalid access token: {value}")

@@ -109,8 +109,11 @@ class RefreshGrant(IssuerGrant):
         grant = Grant.read(record)
         if grant.client_id != client.client_id:
             raise errors.RefusedError(401, "invalid_client", "Client does not own the presented refresh token")
-        if self.issuer.person(grant) is None:
+        person = self.issuer.person(grant)
+        if person is None:
             raise errors.expired_refresh_token(token)
+        if person.aup_due:
+            raise errors.aup_due(person.username)
         return grant
 
     def _scopes(self, grant: Grant, client: Client) -> tuple[str, ...]:

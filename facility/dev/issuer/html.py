@@ -51,12 +51,22 @@ _DEVICE = """{% if failed %}<p class="error" role="alert">That code is not known
 <input type="submit" name="approve" value="Submit">
 </form>"""
 
+_AUP = """<p>To go on, you have to accept the acceptable use policy of this organisation.</p>
+<form id="aup-form" action="/iam/aup/sign" method="post">
+<button name="sign" value="Sign">I accept it</button>
+</form>"""
+
 _TEXT = "<p>{{ text }}</p>"
 
 
 def login(organisation: str, *, failed: bool) -> str:
     """The form that asks who it is."""
     return _page(_LOGIN, "Sign in", organisation, failed=failed)
+
+
+def aup(organisation: str) -> str:
+    """The form that has the acceptable use policy signed."""
+    return _page(_AUP, "Acceptable use policy", organisation)
 
 
 def approve(

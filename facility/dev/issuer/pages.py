@@ -22,6 +22,8 @@ def blueprint(issuer: Issuer) -> Blueprint:
     routes.get("/login")(start.login)
     routes.post("/login")(start.sign_in)
     routes.route("/logout", methods=["GET", "POST"])(start.logout)
+    routes.get("/iam/aup/sign")(start.aup)
+    routes.post("/iam/aup/sign")(start.sign_aup)
     routes.get("/authorize")(code.authorize)
     routes.post("/authorize")(code.decide)
     routes.get("/device")(device.device)

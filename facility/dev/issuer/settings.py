@@ -59,6 +59,8 @@ class Client(_Model):
     reuse_refresh_token: bool = True
     clear_access_tokens_on_refresh: bool = True
     allow_introspection: bool = True
+    #: may change people while the issuer runs (`admin`): a test's client, never a facility's
+    administers: bool = False
 
 
 class Person(_Model):
@@ -73,6 +75,9 @@ class Person(_Model):
     preferred_username: str = ""
     groups: tuple[str, ...] = ()
     optional_groups: tuple[str, ...] = ()
+    active: bool = True
+    #: has to sign the acceptable use policy before anything else is given
+    aup_due: bool = False
 
     @property
     def username(self) -> str:
@@ -83,6 +88,14 @@ class Person(_Model):
     def name(self) -> str:
         """The claim `name`."""
         return f"{self.given_name} {self.family_name}".strip() or self.username
+
+
+class Change(_Model):
+    """What a test changes of a person; None: stays."""
+
+    groups: tuple[str, ...] | None = None
+    active: bool | None = None
+    aup_due: bool | None = None
 
 
 class Directory(_Model):

@@ -11,7 +11,7 @@ from typing import Any
 
 from facility.dev.issuer import claims, errors, scopes
 from facility.dev.issuer.keys import KeyRing
-from facility.dev.issuer.settings import REFRESH, Client, Directory, Person, Settings
+from facility.dev.issuer.settings import REFRESH, Change, Client, Directory, Person, Settings
 from facility.dev.issuer.store import Store
 
 
@@ -70,7 +70,26 @@ class Issuer:
 
     def person(self, grant: Grant) -> Person | None:
         """The person behind a grant; none for a client's own."""
-        return self.directory.person(grant.sub or None)
+        return self.known(grant.sub or None)
+
+    def known(self, sub: str | None) -> Person | None:
+        """The person of that subject as they are now; none for an account that is disabled."""
+        person = self._changed(self.directory.person(sub))
+        return person if person and person.active else None
+
+    def account(self, login: str) -> Person | None:
+        """The person who signs in under that name, disabled or not."""
+        return self._changed(self.directory.account(login))
+
+    def change(self, sub: str, change: Change) -> Person | None:
+        """Changes a person from now on; the person after that."""
+        known = self.store.get("person", sub) or {}
+        self.store.put("person", sub, known | change.model_dump(exclude_none=True))
+        return self._changed(self.directory.person(sub))
+
+    def _changed(self, person: Person | None) -> Person | None:
+        change = self.store.get("person", person.sub) if person else None
+        return Person.model_validate(person.model_dump() | change) if person and change else person
 
     def check_client_scopes(self, asked: tuple[str, ...], client: Client) -> None:
         """Raises errors.RefusedError when the client may not have one of them."""
