@@ -98,8 +98,10 @@ class KubernetesApi:
             return web.json_response(item) if item else _status(404)
         found = [one for path, one in self.objects.items() if path.rpartition("/")[0] == match["collection"]]
         found = [one for one in found if _selected(one, request.query.get("labelSelector", ""))]
-        found = found[: int(request.query.get("limit", len(found)))]
-        return web.json_response({"items": found, "metadata": {"resourceVersion": str(next(self._versions))}})
+        start = int(request.query.get("continue", 0))
+        end = start + int(request.query.get("limit", len(found)))
+        meta = {"resourceVersion": str(next(self._versions))} | ({"continue": str(end)} if end < len(found) else {})
+        return web.json_response({"items": found[start:end], "metadata": meta})
 
     async def _post(self, request: web.Request, match: re.Match[str]) -> web.Response:
         body = await request.json()

@@ -1,0 +1,1 @@
+"""Facts in, findings out: one module for each thing that can be wrong. Pure."""
