@@ -34,6 +34,7 @@ class Issuer(Server):
         self.id_token: dict[str, Any] = {}  # claims that replace what is right
         self.refresh_token: str | None = "set at each sign-in"
         self.metadata: dict[str, Any] = {}
+        self.redirect_uris: list[str] = []  # those registered; any if there are none
         self.away = False
         self._codes: dict[str, dict[str, str]] = {}
         self.reset()
@@ -41,7 +42,7 @@ class Issuer(Server):
     def reset(self) -> None:
         """Back to a good issuer at which alice of the VO signs in."""
         self.person = {"sub": f"{self.name}-1", "preferred_username": "alice", "wlcg.groups": [f"/{self.name}"]}
-        self.userinfo, self.id_token, self.metadata = {}, {}, {}
+        self.userinfo, self.id_token, self.metadata, self.redirect_uris = {}, {}, {}, []
         self.refresh_token = f"RT-{secrets.token_urlsafe(12)}"
         self.away = False
         self.requests.clear()
@@ -63,6 +64,8 @@ class Issuer(Server):
         return Reply(body={**plain, **places, **self.metadata})
 
     def _authorize(self, request: Request) -> Reply:
+        if self.redirect_uris and request.query["redirect_uri"] not in self.redirect_uris:
+            return Reply(400, {"error": "invalid_grant"})
         code = secrets.token_urlsafe(8)
         self._codes[code] = request.query
         back = {"code": code, "state": request.query["state"]}

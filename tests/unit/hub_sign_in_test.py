@@ -62,6 +62,7 @@ def test_the_broker_gets_the_session_and_the_hub_keeps_no_token(hub: World) -> N
     assert (session["vo"], session["sub"], session["claim"]) == ("cms", "cms-1", "alice")
     assert session["refresh_token"] == hub.cms.refresh_token
     assert "offline_access" in session["scopes"]
+    assert session["groups"] == ["/cms"]
     stored = _stored(hub.directory)
     assert b"cms-alice" in stored
     for place in (stored, hub.log.encode()):
@@ -90,6 +91,44 @@ def test_groups_may_come_by_userinfo_alone(hub: World) -> None:
     del hub.cms.person["wlcg.groups"]
     hub.cms.userinfo["wlcg.groups"] = ["/cms"]
     assert hub.browser().sign_in("cms").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("token", "userinfo", "admitted", "groups"),
+    [
+        (["/cms"], None, True, ["cms:", "cms:/cms"]),
+        (["/cms", "/cms/a"], ["/x"], True, ["cms:", "cms:/cms", "cms:/cms/a", "cms:/x"]),
+        (None, ["/cms"], True, ["cms:", "cms:/cms"]),
+        (["/cms", "atlas:/atlas", ""], None, True, ["cms:", "cms:/cms", "cms:atlas:/atlas"]),
+        (["/cms/a"], None, False, []),
+        (["/CMS"], None, False, []),
+        (["/cms/"], None, False, []),
+        (["cms"], None, False, []),
+        ([], [], False, []),
+        ("/cms", None, False, []),
+        ({"/cms": 1}, None, False, []),
+        ([["/cms"]], None, False, []),
+        (None, None, False, []),
+    ],
+)
+def test_who_comes_in_is_in_the_groups_that_the_vo_asserts_and_in_no_others(
+    hub: World, token: object, userinfo: object, admitted: bool, groups: list[str]
+) -> None:
+    hub.cms.person |= {"preferred_username": "grete", "sub": "cms-grete", "wlcg.groups": token}
+    hub.cms.userinfo = {"wlcg.groups": userinfo}
+    browser = hub.browser()
+    assert browser.sign_in("cms").status_code == (302 if admitted else 403)
+    assert bool(hub.broker.sessions) is admitted
+    browser.get("/hub/home")
+    assert sorted(browser.api("GET", "user").json().get("groups", [])) == groups
+
+
+def test_a_vo_that_lists_no_groups_lets_everybody_of_its_issuer_in(hub: World) -> None:
+    hub.api.put("cms", spec(hub.cms, login={}))
+    hub.cms.person |= {"preferred_username": "otto", "sub": "cms-otto", "wlcg.groups": []}
+    hub.wait_for(lambda: hub.browser().sign_in("cms").status_code == 302, "otto to come in")
+    hub.api.put("cms", spec(hub.cms))
+    hub.wait_for(lambda: hub.browser().sign_in("cms").status_code == 403, "otto to stay out")
 
 
 def test_an_issuer_without_userinfo_will_do(hub: World) -> None:
