@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from facility import names
 from facility.inspection.facts import Certificate, Facts, Json, labels, name, vo_of
 from facility.kubernetes import SERVICE_ACCOUNT, ApiError, Kubernetes
+from facility.operator import leader
 from facility.operator.discovery import Discovery
 from facility.operator.facts import Issuer, issuer_of
 from facility.operator.objects import TLS
@@ -31,7 +32,7 @@ _PAGE = 500  # objects of one answer
 _FORBIDDEN, _NOT_FOUND = 403, 404
 #: what is looked at, in which namespace: plural and the root of its path
 _EVERYWHERE = (("pods", _CORE), ("persistentvolumeclaims", _CORE), ("resourcequotas", _CORE), ("events", _CORE))
-_OWN = (("virtualorganizations", _CUSTOM), ("facilityusers", _CUSTOM), ("deployments", _APPS), ("leases", _LEASES))
+_OWN = (("virtualorganizations", _CUSTOM), ("facilityusers", _CUSTOM), ("deployments", _APPS))
 _SETS = (("statefulsets", _APPS),)
 
 
@@ -60,6 +61,7 @@ class Reader:
         spaces = site.namespaces if site else Namespaces(facility=self._namespace)
         for plural, root, space in _lists(spaces):
             await self._list(plural, root, space)
+        await self._lease(spaces.facility)
         certificates = [await self._certificates(space) for space in dict.fromkeys((spaces.facility, spaces.batch))]
         issuers = await self._issuers(self._objects.get(("virtualorganizations", spaces.facility), ()))
         return Facts(
@@ -98,6 +100,13 @@ class Reader:
             if not query["continue"]:
                 self._objects[plural, space] = tuple(items)
                 return
+
+    async def _lease(self, space: str) -> None:
+        before = len(self._unread)
+        path = f"{_LEASES}/namespaces/{space}/leases/{leader.NAME}"
+        found = await self._get(path, f"the operator's lease in {space}")
+        if found or len(self._unread) == before:
+            self._objects["leases", space] = (found,) if found else ()
 
     async def _get(self, path: str, what: str, query: dict[str, str] | None = None) -> Json | None:
         """None, and a note of it, for what may not be read or is not there. Raises ApiError without an answer."""

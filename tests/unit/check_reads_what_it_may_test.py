@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiohttp.test_utils import TestServer
 from kubernetes_asyncio.client import ApiClient, Configuration
 
@@ -20,6 +21,7 @@ from tests.fakes.inspected import NOW, objects, person, vo
 from tests.fakes.kubernetes_api import KubernetesApi
 from tests.fakes.operator_world import SITE, Issuers
 
+ROLES = Path(__file__).parents[2] / "charts/operator/templates"
 ROOTS = {
     "virtualorganizations": "/apis/analysis-facility.io/v1alpha1",
     "facilityusers": "/apis/analysis-facility.io/v1alpha1",
@@ -85,6 +87,22 @@ async def test_long_lists_are_read_page_by_page(world: World) -> None:
 async def test_nothing_is_written(world: World) -> None:
     await world.read()
     assert {method for method, _ in world.api.requests} == {"GET"}
+
+
+def rules(namespace: str) -> list[dict[str, Any]]:
+    """Of the operator's Role in a namespace."""
+    name = {"facility": "facility", "facility-batch": "batch", "facility-users": "users"}[namespace]
+    text = (ROLES / f"role-{name}.yaml").read_text()
+    found: list[dict[str, Any]] = yaml.safe_load(text[text.index("rules:") :])["rules"]
+    return found
+
+
+async def test_the_operators_account_may_read_all_of_it(world: World) -> None:
+    await world.read()
+    for _, path in world.api.requests:
+        *_, namespace, plural, name = [*path.split("/"), ""] if path.split("/")[-3] == "namespaces" else path.split("/")
+        verb = "get" if name else "list"
+        assert any(plural in one["resources"] and verb in one["verbs"] for one in rules(namespace)), path
 
 
 async def test_issuers_are_asked_here_and_trusted_as_the_facility_trusts(world: World) -> None:
