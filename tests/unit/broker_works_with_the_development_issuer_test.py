@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes import issuer
-from tests.fakes.broker_world import LAKE, World, eventually, facility
+from tests.fakes.broker_world import LAKE, SITE, World, eventually, facility
 
 SCOPES = ("storage.read:/",)
 COMPUTE = ("compute.read", "compute.create")
@@ -37,14 +38,17 @@ async def world(tmp_path: Path, iam: issuer.Running, request: pytest.FixtureRequ
     async with facility(tmp_path) as made:
         made.trust(iam.bundle)
         lake = {"prefix": "/iam", "origin": LAKE, "audience": LAKE, "scopes": SCOPES, "cacheScopes": SCOPES}
-        made.add_vo("iam", issuer=f"{iam.url}/", lakes=[lake], batch={"scopes": COMPUTE})
+        login = {"allowedGroups": ["/Analysis"]}
+        made.add_vo("iam", issuer=f"{iam.url}/", lakes=[lake], batch={"scopes": COMPUTE}, login=login)
         made.set_client("iam", str(client.client_secret), client.client_id)
         made.add_pod("pod", "iam-alice")
         made.add_account("cache", "facility", "xcache-iam")
         await eventually(lambda: "iam" in made.broker.vos._vos)
         answer = await asyncio.to_thread(iam.sign_in, client=client)
         scopes = tuple(answer["scope"].split())
-        handed = await made.hand_over("alice", answer["refresh_token"], scopes, vo="iam", sub=issuer.ALICE.sub)
+        handed = await made.hand_over(
+            "alice", answer["refresh_token"], scopes, vo="iam", sub=issuer.ALICE.sub, groups=issuer.ALICE.groups
+        )
         assert handed.status == 201
         yield made
 
@@ -76,3 +80,54 @@ async def test_a_refresh_token_that_has_expired_is_a_dead_session(world: World, 
     iam.clock.at = world.clock.now
     assert (await world.token("pod")).error == "interaction_required"
     assert (await world.state("iam-alice"))["state"] == "dead"
+
+
+async def grown_old(world: World, iam: issuer.Running) -> dict[str, Any]:
+    """What the session is once its groups have grown old and were asked for again."""
+    world.clock.pass_by(SITE.groups_refresh)
+    iam.clock.at = world.clock.now
+    await world.standing("iam-alice")
+    await world.broker.groups.settle()
+    return await world.standing("iam-alice")
+
+
+async def test_groups_are_followed_and_tokens_go_on(world: World, iam: issuer.Running) -> None:
+    await world.token("pod")
+    await asyncio.to_thread(iam.change, groups=["/Analysis", "/new"])
+    found = await grown_old(world, iam)
+    assert (found["state"], sorted(found["groups"])) == ("good", ["/Analysis", "/new"])
+    assert (await world.token("pod", world.compute)).status == 200
+    assert sorted((await grown_old(world, iam))["groups"]) == ["/Analysis", "/new"]
+
+
+@pytest.mark.parametrize("groups", [[], ["/Production"]])
+async def test_who_is_taken_out_of_the_group_is_out(world: World, iam: issuer.Running, groups: list[str]) -> None:
+    await world.token("pod")
+    await asyncio.to_thread(iam.change, groups=groups)
+    found = await grown_old(world, iam)
+    assert (found["state"], found["reason"], found["groups"]) == ("dead", "NotInGroup", groups)
+    answer = await world.token("pod")
+    assert (answer.error, "none of the groups" in answer.description) == ("interaction_required", True)
+
+
+async def test_an_aup_to_be_signed_means_signing_in_again_with_the_link(world: World, iam: issuer.Running) -> None:
+    await asyncio.to_thread(iam.change, aup_due=True)
+    answer = await world.token("pod")
+    assert (answer.error, "https://hub.test" in answer.description) == ("interaction_required", True)
+    assert await world.state("iam-alice") == {"state": "dead", "reason": "SignInAgain"}
+
+
+async def test_a_disabled_person_s_session_ends_even_if_nobody_asks_for_a_token(
+    world: World, iam: issuer.Running
+) -> None:
+    await asyncio.to_thread(iam.change, active=False)
+    found = await grown_old(world, iam)
+    assert (found["state"], found["reason"]) == ("dead", "SignInAgain")
+
+
+async def test_a_vo_that_is_removed_ends_its_sessions_at_the_issuer(world: World, iam: issuer.Running) -> None:
+    await world.token("pod")
+    refresh = (await world.broker.sessions._store.read("iam-alice")).refresh_token  # type: ignore[union-attr]
+    world.begin_removal("iam")
+    await eventually(lambda: not [path for path in world.api.objects if "/session-" in path])
+    assert iam.issuer.store.get("refresh", refresh) is None
