@@ -9,6 +9,8 @@ import pytest
 from facility.operator.facts import Facts, Issuer
 from facility.operator.objects import Manifest
 from facility.operator.validate import RefusedVO, ValidatedVO, Verdict, validate
+from facility.operator.validate import judge as judge_one
+from facility.vo import VirtualOrganization
 from tests.fakes.operator_world import user, vo
 
 GOOD = frozenset({"client_id", "client_secret"})
@@ -77,11 +79,21 @@ def test_an_issuer_may_write_itself_with_or_without_one_trailing_slash(named: st
     assert isinstance(found["cms"], ValidatedVO)
 
 
+def test_an_issuer_that_differs_by_a_slash_is_told_with_both_and_what_counts() -> None:
+    verdict = judge(vo("cms"), issuers={ISSUER: Issuer(ISSUER.rstrip("/"), keys=1)})["cms"]
+    (remark,) = verdict.warnings if isinstance(verdict, ValidatedVO) else ()
+    assert (remark.condition, remark.reason, remark.state) == ("IssuerReachable", "IssuerDiffersBySlash", "True")
+    assert f"{ISSUER} " in remark.message
+    assert f"{ISSUER.rstrip('/')}:" in remark.message
+    assert "claim iss" in remark.message
+
+
 def test_an_issuer_that_names_another_is_refused() -> None:
     found = judge(vo("cms"), issuers={ISSUER: Issuer("https://other.example.org", keys=1, seen=True)})
     condition, reason, message = problem(found["cms"])
     assert (condition, reason) == ("IssuerReachable", "IssuerMismatch")
     assert "https://other.example.org" in message
+    assert ISSUER in message
 
 
 def test_an_issuer_without_signing_keys_is_refused() -> None:
@@ -170,3 +182,67 @@ def test_every_problem_of_a_vo_is_told_at_once() -> None:
     verdict = judge(vo("cms"), issuers={ISSUER: Issuer(error="away")}, clients={})["cms"]
     assert isinstance(verdict, RefusedVO)
     assert [one.reason for one in verdict.problems] == ["IssuerUnreachable", "SecretMissing"]
+
+
+CLOSED = ({"suspended": True}, {"deleting": True})
+
+
+def closed(how: dict[str, bool], **spec: Any) -> Manifest:
+    """A VO that nobody may use now."""
+    manifest = vo("cms", suspended=how.get("suspended", False), **spec)
+    if how.get("deleting"):
+        manifest["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return manifest
+
+
+@pytest.mark.parametrize("how", CLOSED)
+@pytest.mark.parametrize(
+    ("issuers", "clients"),
+    [
+        ({}, {"cms-client": GOOD}),
+        ({ISSUER: Issuer(error="away")}, {"cms-client": GOOD}),
+        ({ISSUER: Issuer("https://other.example.org", keys=1)}, {"cms-client": GOOD}),
+        ({ISSUER: Issuer(ISSUER, keys=0)}, {}),
+    ],
+)
+def test_nothing_outside_keeps_a_vo_from_being_closed(how: dict[str, bool], issuers: Any, clients: Any) -> None:
+    verdict = judge(closed(how), issuers=issuers, clients=clients)["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert verdict.warnings
+
+
+def test_a_closed_vos_issuer_that_nobody_asks_is_neither_good_nor_bad() -> None:
+    verdict = judge(closed({"suspended": True}), issuers={})["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert [(one.reason, one.state) for one in verdict.warnings] == [("NotLooked", "Unknown")]
+
+
+@pytest.mark.parametrize("how", CLOSED)
+def test_a_closed_vo_keeps_what_is_its_own(how: dict[str, bool]) -> None:
+    found = judge(closed(how), vo("younger", ISSUER, created=2))
+    assert problem(found["younger"])[1] == "IssuerTaken"
+
+
+def test_a_host_without_an_address_is_told_and_holds_nothing_up() -> None:
+    listed = vo("cms", network={"allow": [{"host": "db.example.org"}, {"host": "a.example.org"}]})
+    found = judge(listed, hosts={"a.example.org": ("192.0.2.1",), "db.example.org": ()})["cms"]
+    assert isinstance(found, ValidatedVO)
+    assert [(one.condition, one.reason) for one in found.warnings] == [("NetworkReady", "HostUnknown")]
+    assert "db.example.org" in found.warnings[0].message
+    assert "a.example.org" not in found.warnings[0].message
+    assert found.addresses == {"a.example.org": ("192.0.2.1",)}
+
+
+@pytest.mark.parametrize("cidr", ["169.254.169.254/32", "169.254.0.0/16", "fe80::/64", "fd00:ec2::254/128"])
+def test_no_vo_may_list_the_metadata_service(cidr: str) -> None:
+    _, reason, message = problem(judge(vo("cms", network={"allow": [{"cidr": cidr}]}))["cms"])
+    assert reason == "BadSpec"
+    assert cidr in message
+
+
+def test_one_vo_is_judged_as_all_are() -> None:
+    manifest = vo("younger", ISSUER, created=2)
+    facts = Facts((manifest,), (), {ISSUER: Issuer(ISSUER, keys=1)}, {"younger-client": GOOD})
+    older = VirtualOrganization.parse(vo("older"))
+    assert problem(judge_one(manifest, facts, [older], ()))[1] == "IssuerTaken"
+    assert isinstance(judge_one(manifest, facts, [], ()), ValidatedVO)
