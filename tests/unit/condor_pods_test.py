@@ -13,6 +13,7 @@ from facility.condor.job_environment import job_environment
 from facility.condor.resources import job_memory, mebibytes
 from facility.operator.build.access_point import access_point, credmon_settings, people
 from facility.operator.build.execute_pod import execute_pod
+from facility.site import Cvmfs
 from tests.fakes.objects import site, user, vo
 
 ALICE = user("cms", "alice", 20001)
@@ -134,3 +135,25 @@ def test_jobs_share_the_limit_of_their_pod_without_the_daemons_part() -> None:
     assert job_memory(site(execute_resources=resources)) == 2048 - 192
     del resources["limits"]
     assert job_memory(site(execute_resources=resources)) == 1024 - 192
+
+
+def test_a_vo_has_its_own_image_for_execute_pods_if_it_says_so() -> None:
+    images = [
+        execute_pod(vo("cms", **batch), ALICE, SITE, "ep-x", TOKEN)[1]["spec"]["containers"][0]["image"]
+        for batch in ({}, {"image": "registry.test/analysis:7"})
+    ]
+    assert images == ["registry.test/notebook:1", "registry.test/analysis:7"]
+
+
+def test_jobs_see_cvmfs_where_the_site_has_it_and_repositories_that_are_mounted_later() -> None:
+    assert "cvmfs" not in json.dumps(execute_pod(vo("cms"), ALICE, SITE, "ep-x", TOKEN))
+    here = SITE.model_copy(update={"cvmfs": Cvmfs(claim="cvmfs")})
+    spec = execute_pod(vo("cms"), ALICE, here, "ep-x", TOKEN)[1]["spec"]
+    assert spec["volumes"][-1] == {"name": "cvmfs", "persistentVolumeClaim": {"claimName": "cvmfs"}}
+    (mounted,) = (one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "cvmfs")
+    assert mounted == {
+        "name": "cvmfs",
+        "mountPath": "/cvmfs",
+        "readOnly": True,
+        "mountPropagation": "HostToContainer",
+    }

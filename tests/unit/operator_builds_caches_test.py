@@ -109,6 +109,25 @@ def test_the_volume_has_the_size_and_class_that_the_vo_says() -> None:
     assert claim["spec"]["storageClassName"] == "fast"
 
 
+@pytest.mark.parametrize(
+    ("removal", "kept"), [({}, "Delete"), ({"cache": "Purge"}, "Delete"), ({"cache": "Keep"}, "Retain")]
+)
+def test_with_the_vo_its_cached_files_go_unless_it_says_otherwise(removal: dict[str, str], kept: str) -> None:
+    made = VirtualOrganization.parse(vo("cms", removal=removal))
+    policy = of("StatefulSet", xcache(made, SITE))["spec"]["persistentVolumeClaimRetentionPolicy"]
+    assert policy == {"whenDeleted": kept, "whenScaled": "Retain"}
+
+
+def test_a_closed_vos_cache_stops_and_keeps_address_configuration_and_files(cache: list[Manifest]) -> None:
+    suspended = xcache(VirtualOrganization.parse(vo("cms", suspended=True)), SITE)
+    removed = xcache(CMS.model_copy(update={"deleting": True}), SITE)
+    for closed in (suspended, removed):
+        assert of("StatefulSet", closed)["spec"]["replicas"] == 0
+        assert [reference(one) for one in closed] == [reference(one) for one in cache]
+        assert of("StatefulSet", closed)["spec"] | {"replicas": 1} == of("StatefulSet", cache)["spec"]
+    assert of("StatefulSet", cache)["spec"]["replicas"] == 1
+
+
 def test_another_configuration_is_another_pod_and_the_same_is_the_same(cache: list[Manifest]) -> None:
     other = xcache(VirtualOrganization.parse(vo("cms", "https://moved.example.org")), SITE)
     template = of("StatefulSet", cache)["spec"]["template"]
