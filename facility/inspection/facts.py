@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Certificate:
-    """Of a Secret `tls-*`. `ends`: seconds since the epoch, 0 when unreadable; `ours`: the operator renews it."""
+    """Of a TLS Secret. `ends`: seconds since the epoch, 0 when unreadable; `ours`: the operator renews it."""
 
     namespace: str
     secret: str

@@ -28,6 +28,7 @@ from facility.site import Namespaces, Site
 
 _CUSTOM = f"/apis/{names.API_GROUP}/{names.API_VERSION}"
 _CORE, _APPS, _LEASES = "/api/v1", "/apis/apps/v1", "/apis/coordination.k8s.io/v1"
+_TLS = "kubernetes.io/tls"  # type of Secrets, the site's own for the public name among them
 _PAGE = 500  # objects of one answer
 _FORBIDDEN, _NOT_FOUND = 403, 404
 #: what is looked at, in which namespace: plural and the root of its path
@@ -123,10 +124,10 @@ class Reader:
 
     async def _certificates(self, space: str) -> list[Certificate]:
         """Only the certificates are looked at; the keys beside them go with the answer."""
-        query = {"fieldSelector": "type=kubernetes.io/tls"}
+        query = {"fieldSelector": f"type={_TLS}"}
         found = await self._get(f"{_CORE}/namespaces/{space}/secrets", f"certificates in {space}", query)
         secrets = (found or {}).get("items") or []
-        return [_certificate(one, space) for one in secrets if name(one).startswith("tls-")]
+        return [_certificate(one, space) for one in secrets if one.get("type") == _TLS]
 
     async def _issuers(self, vos: Iterable[Json]) -> dict[str, Issuer]:
         path = f"{_CORE}/namespaces/{self._namespace}/configmaps/facility-trust"

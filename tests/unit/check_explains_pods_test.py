@@ -51,7 +51,7 @@ def claim(phase: str, ago: float) -> Changed:
     return {("persistentvolumeclaims", "facility"): (wanted,), ("pods", "facility"): (asking,)}
 
 
-HUB = "Deployment facility/hub: 0 of 1 pods is ready: hub-1: "
+HUB = "Deployment facility/hub: 0 of 1 pods ready: hub-1: "
 CASES: list[tuple[str, Changed, list[tuple[str, str, str]]]] = [
     (
         "an image that is not there",
@@ -86,14 +86,14 @@ CASES: list[tuple[str, Changed, list[tuple[str, str, str]]]] = [
     (
         "a pod that is starting",
         broken(ago=20, containerStatuses=[waiting("ContainerCreating")]),
-        [(W, "", "Deployment facility/hub: 0 of 1 pods is ready: its pod is starting")],
+        [(W, "", "Deployment facility/hub: 0 of 1 pods ready: its pod is starting")],
     ),
     (
         "a pod that does not become ready",
         broken(containerStatuses=[]),
-        [(E, "", "Deployment facility/hub: 0 of 1 pods is ready: its pod runs and does not become ready")],
+        [(E, "", "Deployment facility/hub: 0 of 1 pods ready: its pod runs and does not become ready")],
     ),
-    ("no pod", broken(), [(E, "", "Deployment facility/hub: 0 of 1 pods is ready: no pod of it was found")]),
+    ("no pod", broken(), [(E, "", "Deployment facility/hub: 0 of 1 pods ready: no pod of it was found")]),
     (
         "a cache that is not there",
         without("xcache-cms", "statefulsets"),
@@ -108,7 +108,7 @@ CASES: list[tuple[str, Changed, list[tuple[str, str, str]]]] = [
     (
         "a cache that is not ready",
         {("statefulsets", "facility"): (workload("xcache-cms", vo="cms", ready=0, component="xcache"),)},
-        [(E, "cms", "StatefulSet facility/xcache-cms: 0 of 1 pods is ready: its pod runs and does not become ready")],
+        [(E, "cms", "StatefulSet facility/xcache-cms: 0 of 1 pods ready: its pod runs and does not become ready")],
     ),
     (
         "execute pods that fail, for one cause and for another",

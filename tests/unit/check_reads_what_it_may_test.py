@@ -159,10 +159,11 @@ async def test_certificates_are_read_and_their_keys_are_not_kept(world: World, t
     pem = (tmp_path / "ca.crt").read_bytes()
     data = {"tls.crt": base64.b64encode(pem).decode(), "tls.key": base64.b64encode(b"the key").decode()}
     labels = {"app.kubernetes.io/component": "tls", "analysis-facility.io/vo": "cms"}
-    world.put("secrets", "facility", {"metadata": {"name": "tls-xcache-cms", "labels": labels}, "data": data})
-    world.put("secrets", "facility", {"metadata": {"name": "tls-proxy-public"}, "data": {"tls.crt": "bm8="}})
-    world.put("secrets", "facility", {"metadata": {"name": "cms-client"}, "data": {}})
+    tls = {"type": "kubernetes.io/tls"}
+    world.put("secrets", "facility", {**tls, "metadata": {"name": "tls-xcache-cms", "labels": labels}, "data": data})
+    world.put("secrets", "facility", {**tls, "metadata": {"name": "hub-example-org"}, "data": {"tls.crt": "bm8="}})
+    world.put("secrets", "facility", {"type": "Opaque", "metadata": {"name": "cms-client"}, "data": data})
     cache, proxy = sorted((await world.read()).certificates, key=lambda one: one.vo, reverse=True)
     assert (cache.secret, cache.vo, cache.ours, cache.ends > NOW) == ("tls-xcache-cms", "cms", True, True)
-    assert (proxy.secret, proxy.ours, proxy.ends) == ("tls-proxy-public", False, 0.0)
+    assert (proxy.secret, proxy.ours, proxy.ends) == ("hub-example-org", False, 0.0)
     assert "the key" not in repr(await world.read())

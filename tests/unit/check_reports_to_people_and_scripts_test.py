@@ -12,7 +12,7 @@ from facility.inspection import main
 from facility.inspection.finding import Finding, Severity
 from facility.inspection.report import Report
 
-DOWN = Finding(Severity.ERROR, "", "Deployment facility/hub", "0 of 1 pods is ready", "see its log")
+DOWN = Finding(Severity.ERROR, "", "Deployment facility/hub", "0 of 1 pods ready", "see its log")
 AWAY = Finding(Severity.WARNING, "cms", "issuer", "it does not answer", "look at its health")
 GONE = Finding(Severity.NOTE, "atlas", "people", "1 of 2 has no good session (SignInAgain)")
 ALL = Report(("atlas", "cms"), (DOWN, GONE, AWAY), ("pods in facility-users: not allowed to read",))
@@ -21,7 +21,7 @@ ALL = Report(("atlas", "cms"), (DOWN, GONE, AWAY), ("pods in facility-users: not
 def test_people_read_each_vo_by_itself_with_what_to_do() -> None:
     assert "\n".join(ALL.lines()) == (
         "the facility\n"
-        "  error    Deployment facility/hub: 0 of 1 pods is ready\n"
+        "  error    Deployment facility/hub: 0 of 1 pods ready\n"
         "           → see its log\n"
         "VO atlas: nothing is wrong\n"
         "  note     people: 1 of 2 has no good session (SignInAgain)\n"

@@ -42,7 +42,7 @@ def _ready(kind: str, workload: Json, facts: Facts) -> Iterator[Finding]:
     starting = not any(found for found in causes.values()) and any(facts.age(pod) < STARTING for pod in pods)
     severity = Severity.WARNING if ready or starting else Severity.ERROR
     for cause, called in causes.items():
-        text = f"{ready} of {wanted} pods {'is' if wanted == 1 else 'are'} ready"
+        text = f"{ready} of {wanted} pods ready"
         text += f": {', '.join(called)}: {cause.sentence}" if called else f": {cause.sentence}"
         yield Finding(severity, vo_of(workload), f"{kind} {space}/{name(workload)}", text, cause.todo)
 
