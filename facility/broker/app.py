@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import signal
+from asyncio import sslproto
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from facility import names, site
+from facility.broker.changes import room
 from facility.broker.files import Certificate, Settings, Trust
 from facility.broker.parts import Broker, Surroundings
 from facility.kubernetes import Kubernetes
@@ -27,7 +29,13 @@ from facility.kubernetes import Kubernetes
 log = logging.getLogger(__name__)
 DIRECTORY, KEYS = Path("/etc/facility"), Path("/etc/broker-key")
 LOOK = 60.0  # seconds between two looks at the files
+RECORD = 16384  # bytes (RFC 8446, section 5.1)
 GRACE = 20.0  # seconds for requests under way when the process is told to end
+
+
+def small_buffers() -> None:
+    """Has asyncio keep 16 KiB for each TLS connection, not 256: no record is larger, and thousands wait for news."""
+    sslproto.SSLProtocol.max_size = RECORD
 
 
 class AccessLog(AbstractAccessLogger):
@@ -68,7 +76,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     certificate, kubernetes = Certificate(directory / "tls"), connect()
     settings = site.load(directory / "site.yaml")
-    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys)
+    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys, waiting=room())
     try:
         broker = Broker(around)
         async with broker.run():
@@ -95,6 +103,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("facility", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.INFO)
+    small_buffers()
     # aiohttp would log tracebacks of broken requests, whose texts may quote them
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     asyncio.run(serve(DIRECTORY, KEYS, Path(os.environ["SSL_CERT_FILE"])))

@@ -20,18 +20,20 @@ from facility.broker.exchange import Exchange, Holding
 from facility.broker.identity import Cache, Caller, Notebook
 
 LONGEST = 60.0  # seconds
-#: when those come back who are sent away because the process ends: they come one after the other
-_APART = (5.0, 30.0)
+#: seconds until those come back who are sent away because the process ends, one after the other
+ENDING = (5.0, 30.0)
+#: seconds until those come back who found no room to wait
+FULL = (30.0, 60.0)
 
 
-def _random() -> float:
-    return random.uniform(*_APART)  # noqa: S311 - spreads load, guards nothing
+def _random(least: float, most: float) -> float:
+    return random.uniform(least, most)  # noqa: S311 - spreads load, guards nothing
 
 
 class Noticeboard:
     """Answers `GET /wanted`."""
 
-    def __init__(self, exchange: Exchange, changes: Changes, apart: Callable[[], float] = _random) -> None:
+    def __init__(self, exchange: Exchange, changes: Changes, apart: Callable[[float, float], float] = _random) -> None:
         self._exchange = exchange
         self._changes = changes
         self._apart = apart
@@ -52,7 +54,9 @@ class Noticeboard:
 
     async def _now(self, caller: Caller) -> dict[str, Any]:
         found = document(await self._exchange.wanted(caller))
-        return found | ({"again": round(self._apart(), 1)} if self._changes.full else {})
+        if not self._changes.full:
+            return found
+        return found | {"again": round(self._apart(*(ENDING if self._changes.closed else FULL)), 1)}
 
 
 def document(holding: Holding) -> dict[str, Any]:

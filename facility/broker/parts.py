@@ -16,7 +16,7 @@ from aiohttp import web
 
 from facility import names, site
 from facility.broker.cache import TokenCache
-from facility.broker.changes import Changes
+from facility.broker.changes import MOST, Changes
 from facility.broker.clients import Clients
 from facility.broker.closing import Closing
 from facility.broker.desk import Desk
@@ -51,6 +51,8 @@ class Surroundings:
     keys: Path
     now: Callable[[], float] = time.time
     issuer_timeout: float = TOTAL
+    #: requests that may wait for news at the same time
+    waiting: int = MOST
 
 
 class Broker:
@@ -63,7 +65,7 @@ class Broker:
         self._around = around
         self._tasks: set[asyncio.Task[None]] = set()
         self.cache = TokenCache(now)
-        self.changes = Changes()
+        self.changes = Changes(around.waiting)
         self.people = People(kubernetes, namespace, now)
         store = SecretStore(kubernetes, namespace, Seal(around.keys))
         self.sessions = Sessions(store, self._report)

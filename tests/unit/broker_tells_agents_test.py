@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import sslproto
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from facility.broker.changes import Changes
+from facility.broker.app import small_buffers
+from facility.broker.changes import Changes, room
 from tests.fakes.broker_world import LAKE, USERS, World, eventually, facility
 
 
@@ -141,6 +144,27 @@ async def test_an_access_point_keeps_no_files_and_does_not_wait_for_any(world: W
     found = await wanted(world, "ap")
     assert found["files"] == []
     assert await wanted(world, "ap", seen=found["state"], wait=0.01) == found
+
+
+@pytest.mark.parametrize(
+    ("limit", "many"), [(512 << 20, 3276), (2 << 30, 20_000), (300 << 20, 563), (128 << 20, 100), ("max", 20_000)]
+)
+def test_as_many_may_wait_as_fit_into_the_process_s_memory(tmp_path: Path, limit: int | str, many: int) -> None:
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    assert room(tmp_path / "memory.max") == many
+    assert room(tmp_path / "none") == 20_000
+
+
+async def test_a_connection_keeps_no_more_memory_than_a_tls_record_needs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sslproto.SSLProtocol, "max_size", 1 << 18)
+    small_buffers()
+    url = urlsplit(world._broker_url)
+    _, writer = await asyncio.open_connection(url.hostname, url.port, ssl=world.authority.client())
+    assert len(writer.transport._ssl_protocol._ssl_buffer) == 1 << 14  # type: ignore[attr-defined]
+    writer.close()
+    await writer.wait_closed()
 
 
 def test_news_reach_exactly_those_who_listen_for_them() -> None:
