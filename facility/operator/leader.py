@@ -44,6 +44,7 @@ class Leader:
         self._life, self._deadline, self._period = life, deadline, period
         self._until = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
+        self._mine: Manifest | None = None
 
     @property
     def held(self) -> bool:
@@ -91,32 +92,30 @@ class Leader:
 
     async def _try(self) -> bool:
         """Take or renew it; False when that was not possible, or the API server did not answer."""
-        begun = self._now()
+        begun, mine = self._now(), self._mine
+        self._mine = None
         try:
-            if not await self._write():
-                return False
+            self._mine = await self._write(mine or await self._cluster.read(self._ref))
         except ConflictError:
-            return False  # somebody was faster
+            pass  # somebody was faster: look again
         except ClusterError as error:
             _LOG.warning("the lease: %s", error)
-            return False
-        self._until = begun + self._deadline
-        return True
+        if self._mine:
+            self._until = begun + self._deadline
+        return self._mine is not None
 
-    async def _write(self) -> bool:
-        lease = await self._cluster.read(self._ref)
+    async def _write(self, lease: Manifest | None) -> Manifest | None:
+        """The lease as it is now that it is this replica's; None while it is another's."""
         if lease is None:
             meta = {"name": self._ref.name, "namespace": self._ref.namespace}
             manifest = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": meta}
-            await self._cluster.create({**manifest, "spec": self._renewed({})})
-            return True
+            return await self._cluster.create({**manifest, "spec": self._renewed({})})
         holder = _spec(lease).get("holderIdentity")
         if holder not in (None, "", self._identity) and not self._over(lease):
             self._until = min(self._until, self._now())
-            return False
+            return None
         version = {"resourceVersion": lease["metadata"]["resourceVersion"]}
-        await self._cluster.merge(self._ref, {"metadata": version, "spec": self._renewed(_spec(lease))})
-        return True
+        return await self._cluster.merge(self._ref, {"metadata": version, "spec": self._renewed(_spec(lease))})
 
     def _over(self, lease: Manifest) -> bool:
         """Whether it has not been renewed for its whole life, as far as this replica has seen."""
