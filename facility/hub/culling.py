@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from facility.hub.merging import found
 from facility.hub.values import Cull
 
 NAME = "jupyterhub-idle-culler"
@@ -18,8 +19,8 @@ def configure(c: Any, cull: Cull, api_url: str) -> None:
     """Add the service and its role. `api_url`: of the hub's API, by which this machine reaches it."""
     if not cull.enabled:
         return
-    c.JupyterHub.services = [*c.JupyterHub.get("services", []), {"name": NAME, "command": command(cull, api_url)}]
-    c.JupyterHub.load_roles = [*c.JupyterHub.get("load_roles", []), role(cull)]
+    c.JupyterHub.services = [*found(c.JupyterHub, "services"), {"name": NAME, "command": command(cull, api_url)}]
+    c.JupyterHub.load_roles = [*found(c.JupyterHub, "load_roles"), role(cull)]
 
 
 def command(cull: Cull, api_url: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from facility.hub.database import postgres_url
 from facility.model import Model, Quantity
@@ -188,6 +188,9 @@ class Scheduling(Model):
 
 class Values(Model):
     """The file."""
+
+    # or an error would print a password that somebody has written where none belongs
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     hub: Hub = Hub()
     singleuser: Singleuser = Singleuser()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from jupyterhub.spawner import SpawnException
 
+from facility.hub import walls
 from tests.fakes import vo_spawner
-from tests.fakes.vo_spawner import Pods, environment, notebook, vo
+from tests.fakes.vo_spawner import Pods, environment, notebook, site, vo
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +149,110 @@ async def test_nobody_without_a_vo_gets_a_pod(user: str, reason: str) -> None:
     with pytest.raises(SpawnException) as refused:
         await made(user)
     assert reason in str(refused.value.message)
+
+
+async def test_a_vo_that_is_closed_starts_nothing() -> None:
+    with pytest.raises(SpawnException) as refused:
+        await made("cms-alice", vo(suspended=True))
+    assert refused.value.message == "The virtual organization cms is suspended."
+
+
+async def test_shared_volumes_are_of_the_site_and_the_vo_and_to_read_only() -> None:
+    at = site(volumes=[{"name": "soft", "claim": "software", "mountPath": "/software"}])
+    own = vo(volumes=[{"name": "calib", "claim": "cms-calibration", "mountPath": "/data/calibration"}])
+    manifest = await made("cms-alice", own, at=at)
+    mounts = {mount["mountPath"]: mount for mount in notebook(manifest)["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in manifest["spec"]["volumes"]}
+    for path, claim in {"/software": "software", "/data/calibration": "cms-calibration"}.items():
+        assert mounts[path]["readOnly"] is True
+        assert volumes[mounts[path]["name"]]["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
+
+
+async def test_of_two_volumes_for_one_path_the_vos_is_mounted() -> None:
+    at = site(volumes=[{"name": "data", "claim": "of-the-site", "mountPath": "/data/x"}])
+    own = vo(volumes=[{"name": "data", "claim": "of-the-vo", "mountPath": "/data/x"}])
+    claims = [one.get("persistentVolumeClaim") for one in (await made("cms-alice", own, at=at))["spec"]["volumes"]]
+    assert [claim["claimName"] for claim in claims if claim] == ["home-cms-alice", "of-the-vo"]
+
+
+async def test_people_of_another_vo_do_not_see_a_vos_volumes() -> None:
+    own = vo(volumes=[{"name": "calib", "claim": "cms-calibration", "mountPath": "/data/calibration"}])
+    manifest = await made("atlas-bob", own, vo("atlas"))
+    assert not [one for one in manifest["spec"]["volumes"] if "cms" in str(one)]
+
+
+async def test_cvmfs_is_seen_as_the_node_mounts_it() -> None:
+    manifest = await made(at=site(cvmfs={"claim": "cvmfs"}))
+    (mount,) = [one for one in notebook(manifest)["volumeMounts"] if one["name"] == "cvmfs"]
+    assert mount == {
+        "name": "cvmfs",
+        "mountPath": "/cvmfs",
+        "readOnly": True,
+        "mountPropagation": "HostToContainer",
+    }
+
+
+async def test_a_pod_has_its_vos_priority_by_which_quotas_know_it() -> None:
+    assert (await made())["spec"]["priorityClassName"] == "facility-vo-cms"
+    assert "priorityClassName" not in (await made(at=site(priorityClasses=False)))["spec"]
+
+
+async def test_servers_of_one_person_share_a_node_as_they_share_a_home(pods: Pods) -> None:
+    assert "affinity" not in (await made())["spec"]
+    labels = {"analysis-facility.io/vo": "cms", "analysis-facility.io/owner": "cms_alice"}
+    pods["facility-users/jupyter-cms-alice"] = {
+        "metadata": {"name": "jupyter-cms-alice", "labels": labels},
+        "spec": {"containers": []},
+        "status": {"phase": "Running"},
+    }
+    second = await made(name="gpu")
+    (term,) = second["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term == {
+        "labelSelector": {"matchLabels": {"analysis-facility.io/owner": "cms_alice"}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    assert second["metadata"]["name"] == "jupyter-cms-alice--gpu"
+    assert second["claim"]["metadata"]["name"] == "home-cms-alice"
+    assert second["metadata"]["annotations"]["hub.jupyter.org/username"] == "cms-alice"
+    assert "affinity" not in (await made("cms-bob", vo()))["spec"]
+
+
+def spoiled(manifest: dict[str, Any], how: str) -> dict[str, Any]:
+    """A manifest in which some configuration has broken a rule."""
+    spec = manifest["spec"]
+    mine = spec["containers"][0]["volumeMounts"]
+    reads = {"name": "identity", "mountPath": "/x", "readOnly": True}
+    token = {"serviceAccountToken": {"path": "t"}}
+    changes: dict[str, Any] = {
+        "API server": lambda: spec.update(automountServiceAccountToken=True),
+        "shareProcessNamespace": lambda: spec.update(shareProcessNamespace=True),
+        "mounts volume identity": lambda: mine.append(reads),
+        "mounts volume token": lambda: mine.append({"name": "token", "mountPath": "/x"}),
+        "no agent": lambda: spec.update(initContainers=[]),
+        "is of the node": lambda: spec["volumes"].append({"name": "x", "hostPath": {"path": "/"}}),
+        "ServiceAccount's token": lambda: spec["volumes"].append({"name": "x", "projected": {"sources": [token]}}),
+        "is privileged": lambda: spec["initContainers"].append({"name": "x", "securityContext": {"privileged": True}}),
+    }
+    changes[how]()
+    return manifest
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "API server",
+        "shareProcessNamespace",
+        "mounts volume identity",
+        "mounts volume token",
+        "no agent",
+        "is of the node",
+        "ServiceAccount's token",
+        "is privileged",
+    ],
+)
+async def test_no_pod_is_made_that_would_let_a_token_out(how: str) -> None:
+    walls.check(await made())
+    with pytest.raises(SpawnException) as refused:
+        walls.check(spoiled(await made(), how))
+    assert how in refused.value.message
+    assert refused.value.status_code == 500
