@@ -78,6 +78,16 @@ def test_a_person_chooses_signs_in_and_works_in_jupyterlab(page: Page, stage: St
     page.wait_for_url("**/user/cms-carol/lab**", timeout=180_000)
     expect(page.locator(".jp-Launcher").first).to_be_visible(timeout=90_000)
     shot(page, stage, "4-jupyterlab")
+    label = page.get_by_role("button", name="cms-carol: tokens good for")
+    expect(label).to_be_visible()
+    label.click()
+    panel = page.get_by_role("region", name="Who you are, and your tokens")
+    expect(panel.get_by_role("status")).to_have_text("All is well.")
+    expect(panel).to_contain_text("root://xcache-cms.facility.svc:1094//cms")
+    expect(panel).to_contain_text("compute: good for")
+    link = panel.get_by_role("link", name="Sign in again")
+    expect(link).to_have_attribute("href", f"{world.HUB}/hub/oauth/cms/login")
+    shot(page, stage, "5-panel")
 
 
 def test_a_person_outside_the_allowed_groups_reads_why_and_what_to_do(page: Page, stage: Stage) -> None:
@@ -86,7 +96,7 @@ def test_a_person_outside_the_allowed_groups_reads_why_and_what_to_do(page: Page
     page.wait_for_url(f"{world.HUB}/hub/oauth/cms/callback**")
     expect(page.locator("body")).to_contain_text("/cms")
     expect(page.locator("body")).to_contain_text("403")
-    shot(page, stage, "5-not-in-the-group")
+    shot(page, stage, "6-not-in-the-group")
 
 
 def sign_in(page: Page, account: str, password: str, stage: Stage) -> None:
