@@ -112,9 +112,16 @@ def named(objects: Objects) -> dict[str, Any]:
 
 
 def _set(section: Any, option: str, value: Any) -> None:
-    """As JSON configuration files of JupyterHub: a dictionary is merged with one that is there."""
+    """As JSON configuration files of JupyterHub: a dictionary is merged with one that is there.
+
+    Templates are looked for in the site's folders first, and then in ours, which has pages that JupyterHub has not.
+    """
     there = section.get(option) if option in section else None
-    section[option] = {**there, **value} if isinstance(there, dict) and isinstance(value, dict) else value
+    if isinstance(there, dict) and isinstance(value, dict):
+        value = {**there, **value}
+    if isinstance(there, list) and option == "template_paths":
+        value = [*value, *there]
+    section[option] = value
 
 
 def _given_option(section: Any, option: str, value: Any) -> None:

@@ -134,6 +134,13 @@ def test_hub_config_and_extra_config_are_jupyterhubs_own_options(here: Path) -> 
     assert {"name": "metrics", "scopes": ["read:metrics"]} in hub.load_roles
 
 
+def test_a_sites_pages_come_before_the_facilitys_and_not_instead_of_them(here: Path) -> None:
+    ours = configured(here).JupyterHub.template_paths
+    config = configured(here, hub={"config": {"JupyterHub": {"template_paths": ["/pages"]}}})
+    assert ours
+    assert config.JupyterHub.template_paths == ["/pages", *ours]
+
+
 def test_idle_servers_are_stopped_with_the_rights_for_that_and_no_more(here: Path) -> None:
     config = configured(here, cull={"timeout": 60, "every": 5, "maxAge": 100, "concurrency": 2})
     (service,) = config.JupyterHub.services
