@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from facility.dev import reference
+from facility.model import Model
 from facility.operator import status, validate
 from facility.site import BatchDefaults, CacheDefaults, Site
-from facility.model import Model
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -79,9 +79,9 @@ def test_the_reference_of_objects_is_made_of_the_models(name: str) -> None:
 
 def reasons() -> Iterator[str]:
     """Every reason that the operator may write into a VO's conditions."""
-    for module in ("validate", "reconcile", "status"):
+    for module in ("validate", "one", "status", "removal"):
         code = (ROOT / "facility" / "operator" / f"{module}.py").read_text()
-        yield from re.findall(r'(?:Problem\(\w+|"Unknown"), "([A-Z]\w+)"', code)
+        yield from re.findall(r'(?:Problem\(\w+|"Unknown"|"False"), "([A-Z]\w+)"', code)
     yield from (reason for reason, _ in status._GOOD.values())
 
 
@@ -89,8 +89,11 @@ def test_every_reason_of_a_vo_is_explained() -> None:
     told = (DOCS / "how-to" / "add-a-vo.md").read_text()
     found = set(reasons())
     assert {"IssuerTaken", "SecretMissing", "CannotApply", "NotLooked", "Served"} <= found
+    assert {"Suspended", "Removing", "IssuerDiffersBySlash", "HostUnknown"} <= found
     assert not {reason for reason in found if f"`{reason}`" not in told}
-    assert all(f"`{condition}`" in told for condition in (validate.READY, validate.ISSUER, validate.CLIENT))
+    assert all(
+        f"`{condition}`" in told for condition in (validate.READY, validate.ISSUER, validate.CLIENT, validate.NETWORK)
+    )
 
 
 def settings(model: type[Model], prefix: str = "") -> Iterator[str]:
