@@ -65,7 +65,9 @@ class Cluster:
 
     def unguarded(self) -> Cluster:
         """The same connection for what decides about the guard itself."""
-        return Cluster(self._api)
+        result = Cluster(self._api)
+        result.observe = self.observe
+        return result
 
     async def close(self) -> None:
         """Close the connections."""

@@ -37,8 +37,10 @@ _PUBLIC = Path("/etc/ssl/certs/ca-certificates.crt")
 
 async def operate(site: Site, cluster: Cluster, public: str, identity: str, stop: asyncio.Event) -> None:
     """Run until `stop`, or until a part fails: then all of it ends. Raises LostError when another replica works."""
-    metrics, leader = Metrics(), Leader(cluster.unguarded(), site.namespaces.facility, identity)
-    cluster.guard, cluster.observe = leader.check, metrics.requested
+    metrics = Metrics()
+    cluster.observe = metrics.requested
+    leader = Leader(cluster.unguarded(), site.namespaces.facility, identity)
+    cluster.guard = leader.check
     hosts = Hosts(time.time)
     discovery = Discovery(ssl.create_default_context())
     world = World(cluster, site, discovery, hosts, time.time, public, identity)

@@ -80,13 +80,12 @@ def total(samples: Samples, name: str, labels: str = "") -> float:
     return sum(value for (found, told), value in samples.items() if found == name and labels in told)
 
 
-def percentile(
-    before: Samples, after: Samples, part: float, name: str = "facility_operator_reconcile_seconds"
-) -> float:
+def percentile(before: Samples, after: Samples, part: float) -> float:
     """Seconds within which that part of all turns was done, by the histogram's buckets, between two readings."""
+    name = "facility_operator_reconcile_seconds_bucket"
     counts: dict[float, float] = {}
     for (found, labels), value in after.items():
-        if found == f"{name}_bucket" and (edge := re.search(r'le="([^"]+)"', labels)):
+        if found == name and (edge := re.search(r'le="([^"]+)"', labels)):
             counts[float(edge[1])] = counts.get(float(edge[1]), 0) + value - before.get((found, labels), 0)
     wanted = part * max(counts.values())
     return _within(counts, wanted)

@@ -81,8 +81,8 @@ class Load:
         begun = time.monotonic()
         await self._cluster.create(person)
         people = Reference(CONFIG_MAP, f"{self._namespace}-batch", f"ap-{_name(vo)}-people")
-        while not await self._has(people, person["spec"]["sub"]):
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - what is waited for is in another process
+        while not await self._has(people, person["spec"]["sub"]):  # noqa: ASYNC110 - it is another process that does it
+            await asyncio.sleep(0.02)
         return time.monotonic() - begun
 
     async def _has(self, people: Reference, sub: str) -> bool:
