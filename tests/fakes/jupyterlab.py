@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,12 +40,12 @@ def jupyterlab(directory: Path, tokens: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--{name}={value}" for name, value in settings.items()]
     with subprocess.Popen(command, env=_environment(directory, tokens), stderr=subprocess.PIPE, text=True) as server:
+        rest = _wait(server, port)
         try:
-            rest = _wait(server)
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.terminate()
-        rest.join()
+            rest.join()
 
 
 def _environment(directory: Path, tokens: Path) -> dict[str, str]:
@@ -60,8 +61,8 @@ def _environment(directory: Path, tokens: Path) -> dict[str, str]:
     return {**os.environ, **POD, **places}
 
 
-def _wait(server: subprocess.Popen[str]) -> threading.Thread:
-    """Until it says that it runs; who reads on then. Raises RuntimeError with its log when it ends instead."""
+def _wait(server: subprocess.Popen[str], port: int) -> threading.Thread:
+    """Until it answers; who reads its log on from then. Raises RuntimeError with the log when it ends instead."""
     said: list[str] = []
     assert server.stderr is not None
     for line in server.stderr:
@@ -69,8 +70,15 @@ def _wait(server: subprocess.Popen[str]) -> threading.Thread:
         if "is running at" in line:
             rest = threading.Thread(target=_drain, args=(server,), daemon=True)
             rest.start()
+            while not _answers(port) and server.poll() is None:  # it says so a moment before it is true
+                time.sleep(0.05)
             return rest
     raise RuntimeError("".join(said))
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _drain(server: subprocess.Popen[str]) -> None:

@@ -9,6 +9,8 @@ const ICON = '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24
   + ' d="M12 1 3 5v6c0 5.5 3.8 10.7 9 12 5.2-1.3 9-6.5 9-12V5l-9-4zm0 5a3 3 0 1 1 0 6 3 3 0 0 1 0-6zm0 8c2.7 0 5 1.3'
   + ' 6 3.3A9.4 9.4 0 0 1 12 21a9.4 9.4 0 0 1-6-3.7c1-2 3.3-3.3 6-3.3z"/></svg>';
 
+const beside = file => new URL(`${file}${new URL(import.meta.url).search}`, import.meta.url).href;
+
 /** The plugin, made of JupyterLab's own libraries. */
 export function plugin(lab) {
   return {
@@ -17,7 +19,7 @@ export function plugin(lab) {
     autoStart: true,
     optional: [lab.ICommandPalette, lab.IStatusBar],
     activate: (app, palette, statusBar) => {
-      document.head.append(element('link', { rel: 'stylesheet', href: new URL('panel.css', import.meta.url).href }));
+      document.head.append(element('link', { rel: 'stylesheet', href: beside('panel.css') }));
       const show = () => app.shell.activateById(PANEL);
       const panel = panelWidget(lab), label = labelWidget(lab, show);
       app.shell.add(panel, 'right', { rank: 900 });

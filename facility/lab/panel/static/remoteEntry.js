@@ -2,7 +2,9 @@
 // own libraries. A build would generate it, with a tree of packages to keep up to date; the contract is these two
 // functions.
 (() => {
-  const here = document.currentScript.src;
+  // JupyterLab has browsers keep an extension's files for a year: the version in its URL tells one panel from the next.
+  const here = new URL(document.currentScript.src);
+  const beside = file => new URL(`${file}${here.search}`, here);
   const needed = ['@jupyterlab/apputils', '@jupyterlab/services', '@jupyterlab/statusbar', '@jupyterlab/ui-components',
     '@lumino/widgets'];
   let shared = {};
@@ -23,7 +25,7 @@
       shared = scope;
     },
     async get() {
-      const [{ plugin }, ...found] = await Promise.all([import(new URL('panel.js', here)), ...needed.map(take)]);
+      const [{ plugin }, ...found] = await Promise.all([import(beside('panel.js')), ...needed.map(take)]);
       const extension = { __esModule: true, default: plugin(Object.assign({}, ...found)) };
       return () => extension;
     },
