@@ -58,6 +58,7 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
         self._watcher: Watcher | None = None
         self._app: Any = None
         self._servers: Servers | None = None
+        self._admins: admins.Wanted | None = None  # as they are in the database
         self._rounds: list[Round] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -198,8 +199,10 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
     async def _follow_admins(self) -> None:
         """Roles of the VOs' admins; not before the first list, or they would lose them at each start."""
         assert self._watcher is not None
-        if self._watcher.synced.is_set():
-            admins.follow(self._app.db, admins.wanted({name: one.vo for name, one in self.providers.items()}))
+        wanted = admins.wanted({name: one.vo for name, one in self.providers.items()})
+        if self._watcher.synced.is_set() and wanted != self._admins:
+            admins.follow(self._app.db, wanted)
+            self._admins = wanted
 
     async def _stop_closed(self) -> None:
         assert self._servers is not None

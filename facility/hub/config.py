@@ -17,7 +17,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from facility import names
-from facility.hub import culling, customize, guard, pod
+from facility.hub import culling, customize, guard, pages, pod
 from facility.hub.customize import adjusted
 from facility.hub.database import PASSWORD, use_password
 from facility.hub.values import PATH, Database, Values
@@ -71,6 +71,9 @@ def sign_in(c: Any, site: Site) -> None:
     c.Authenticator.auth_refresh_age = 300
     # VOAuthenticator looks before each spawn by itself, and says why it refuses; JupyterHub's own look says 403
     c.Authenticator.refresh_pre_spawn = False
+    # after a site's own templates, which so win
+    before = c.JupyterHub.template_paths if "template_paths" in c.JupyterHub else []
+    c.JupyterHub.template_paths = [*before, str(pages.FOLDER)]
 
 
 def users_pods(c: Any, site: Site) -> None:

@@ -89,18 +89,18 @@ class World:
         with (self.directory / "hub.log").open("w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.directory)
             try:
-                self.wait_for(lambda: process.poll() is not None or _serves(self), "the hub", seconds=30)
+                self.wait_for(lambda: process.poll() is not None or _serves(self), "the hub", seconds=90)
                 assert process.poll() is None, self.log
                 yield
             finally:
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
 
     @property
     def log(self) -> str:
         return (self.directory / "hub.log").read_text()
 
-    def wait_for(self, found: Any, what: str, seconds: float = 10) -> None:
+    def wait_for(self, found: Any, what: str, seconds: float = 30) -> None:
         """Until `found()` is true: the hub has heard of a change."""
         end = time.monotonic() + seconds
         while not found():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.fakes.hub_neighbours import Reply
 from tests.fakes.hub_world import Browser, World, links, spec, text, world
 
 CLOSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -126,4 +127,31 @@ def test_servers_of_a_vo_that_was_closed_while_the_hub_was_away_are_stopped(
         assert hub.servers() == {"atlas-alice", "cms-alice"}
         hub.api.put("cms", spec(hub.cms, suspended=True))
         with hub.running():
-            hub.wait_for(lambda: hub.servers() == {"atlas-alice"}, "the server to be stopped", seconds=15)
+            hub.wait_for(lambda: hub.servers() == {"atlas-alice"}, "the server to be stopped", seconds=60)
+
+
+def test_whose_session_ended_a_moment_ago_is_told_on_the_page_that_starts_servers(hub: World) -> None:
+    hub.cms.person |= {"sub": "cms-lena", "preferred_username": "lena"}
+    browser = hub.browser()
+    browser.sign_in("cms")
+    assert browser.get("/hub/home").status_code == 200
+    hub.broker.states["cms-lena"] = Reply(body={"state": "dead", "reason": "SignInAgain", "groups": None})
+    page = browser.get("/hub/spawn/cms-lena")
+    assert page.status_code == 403
+    assert "Your session with CMS has ended" in text(page)
+    assert 'href="/hub/oauth/cms/login?next=%2Fhub%2Fhome">Sign in again</a>' in page.text
+    assert "cms-lena" not in hub.servers()
+
+
+def test_an_admin_reads_that_only_the_person_can_begin_a_new_session(hub: World) -> None:
+    hub.api.put("cms", spec(hub.cms, login={"adminGroups": ["/cms/admins"]}))
+    hub.cms.person |= {"sub": "cms-lena", "preferred_username": "lena"}
+    hub.wait_for(lambda: hub.browser().sign_in("cms").status_code == 302, "lena to come in")
+    hub.cms.person = {"sub": "cms-ruth", "preferred_username": "ruth", "wlcg.groups": ["/cms/admins"]}
+    ruth = hub.browser()
+    hub.wait_for(lambda: ruth.sign_in("cms").status_code == 302, "ruth to come in")
+    hub.wait_for(lambda: ruth.get("/hub/admin").status_code == 200, "the role")
+    hub.broker.states["cms-lena"] = Reply(body={"state": "dead", "reason": "SignInAgain", "groups": None})
+    answer = ruth.api("POST", "users/cms-lena/server")
+    assert answer.status_code == 403
+    assert answer.json()["message"].startswith("The session of cms-lena has ended: only they can begin a new one")

@@ -249,6 +249,14 @@ def test_everybody_sees_who_they_are(hub: World) -> None:
     changed(hub)
 
 
+def test_every_page_of_the_hub_leads_to_the_own_page(hub: World) -> None:
+    browser = hub.browser()
+    assert "/hub/facility" not in re.findall(r'href="(.*?)"', browser.get("/hub/login").text)
+    browser.sign_in("cms")
+    for page in ("home", "token", "facility"):
+        assert "/hub/facility" in re.findall(r'href="(.*?)"', browser.get(f"/hub/{page}").text)
+
+
 def test_who_is_not_signed_in_has_no_such_page(hub: World) -> None:
     assert hub.browser().get("/hub/facility").headers["Location"].startswith("/hub/login?next=")
 
