@@ -18,7 +18,7 @@ from facility.operator.objects import Kind, Manifest
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-_LONGEST = 30.0  # seconds between tries while the API server is away
+_FIRST, _LONGEST = 1.0, 30.0  # seconds between tries while the API server is away
 
 
 class Watched(NamedTuple):
@@ -77,13 +77,13 @@ class Mirror(Mapping[str, T], Generic[T]):
 
     async def run(self) -> None:
         """Follow what happens, until cancelled. `refresh` has been called once before."""
-        pause = 1.0
+        pause = _FIRST
         while True:
             try:
                 if not self._version:
                     await self.refresh()
                 await self._watch()
-                pause = 1.0
+                pause = _FIRST
             except (ClusterError, LookupError, TypeError, ValueError) as error:
                 self._broken(error)
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spread, not secrecy

@@ -70,6 +70,9 @@ def operator(site: Site, kubeconfig: Path | None, directory: Path) -> Iterator[O
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             yield Operator(process)
+        except Exception:
+            print((directory / "operator.log").read_text(errors="replace")[-4000:], file=sys.stderr)
+            raise
         finally:
             process.terminate()
             process.wait(30)

@@ -56,6 +56,7 @@ class ApiServer:
         #: the deletionTimestamp of what is deleted and has finalizers
         self.deleted_at = "2026-01-01T00:00:00Z"
         self._applied: dict[Key, Object] = {}
+        self._dependents: dict[str, dict[Key, None]] = {}
         self._version = 100
         self._news = asyncio.Event()
         self._watches: list[tuple[Key, asyncio.Queue[Object]]] = []
@@ -163,6 +164,8 @@ class ApiServer:
         self._version += 1
         meta["resourceVersion"] = str(self._version)
         self.objects[key] = manifest
+        for owner in meta.get("ownerReferences", []):
+            self._dependents.setdefault(owner["uid"], {})[key] = None
         self._tell("MODIFIED" if before else "ADDED", key)
         return manifest
 
@@ -182,9 +185,8 @@ class ApiServer:
         self._tell("DELETED", key)
         del self.objects[key]
         self._applied.pop(key, None)
-        for other, manifest in list(self.objects.items()):
-            owners = [one["uid"] for one in manifest["metadata"].get("ownerReferences", [])]
-            if gone["metadata"]["uid"] in owners and other in self.objects:
+        for other in self._dependents.pop(gone["metadata"]["uid"], ()):
+            if other in self.objects:
                 self._end(other)
 
     def _tell(self, kind: str, key: Key) -> None:
