@@ -29,7 +29,6 @@ def both(*changes: Change) -> Change:
 
 FREE = both(spec(issuer="https://iam-nowhere.demo.svc:31449/"), lake(prefix="/wrong"))
 WRONG: dict[str, tuple[Change, str]] = {
-    "badurl": (both(FREE, spec(issuer="http://iam-cms.demo.svc/")), "https"),
     "unreachable": (FREE, "iam-nowhere.demo.svc"),
     "nosecret": (
         both(lake(prefix="/wrong2"), spec(issuer=world.ESCAPE.issuer, clientSecret={"name": "not-there"})),
