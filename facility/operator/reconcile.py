@@ -20,6 +20,7 @@ from facility.operator.lookout import Lookout
 from facility.operator.metrics import Metrics
 from facility.operator.mirrors import SITE, UIDS, Mirrors
 from facility.operator.numbers import Numbers
+from facility.operator.objects import Manifest
 from facility.operator.one import VOs
 from facility.operator.validate import ValidatedVO
 from facility.operator.whole import Whole
@@ -28,6 +29,7 @@ from facility.site import Site
 _LOG = logging.getLogger(__name__)
 _LIMIT = 60  # seconds for one thing; every request in it has a shorter limit of its own
 _WIDTH = 8  # things done at a time, and so requests at a time
+_RATE = 20  # VOs that are looked at in a second after a start, of those that were served before
 _RESYNC = 900  # seconds after which everything is looked at without a reason, spread: certificates come of age
 
 
@@ -98,8 +100,11 @@ class Reconciler:
             except ClusterError as error:
                 _LOG.warning("waiting for the API server and the CRDs: %s", error)
                 await asyncio.sleep(2)
-        for name in (SITE, UIDS, *self.mirrors.remembered()):
-            self.agenda.add(name)
+        everybody = self.mirrors.remembered()
+        for name in (SITE, UIDS, *everybody):
+            # whatever comes in meanwhile has its turn before those that most likely are as they should be
+            spread = len(everybody) / _RATE if name in everybody and _settled(self.mirrors.vos.get(name)) else 0
+            self.agenda.add(name, spread * random.random() or None)  # noqa: S311 - spread, not secrecy
 
     def _count_in(self) -> None:
         for name in self.mirrors.vos:
@@ -146,3 +151,10 @@ class Reconciler:
         while True:
             await self.recorder.flush()
             await asyncio.sleep(1)
+
+
+def _settled(vo: Manifest | None) -> bool:
+    """Whether a VO was served just as it is."""
+    status = (vo and vo.get("status")) or {}
+    ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in status.get("conditions") or ())
+    return ready and vo is not None and status.get("observedGeneration") == vo["metadata"].get("generation")
