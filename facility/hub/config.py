@@ -19,7 +19,7 @@ from typing import Any
 from facility import names
 from facility.hub import culling, customize, guard, pages, pod
 from facility.hub.customize import adjusted
-from facility.hub.database import PASSWORD, use_password
+from facility.hub.database import use_password
 from facility.hub.values import PATH, Database, Values
 from facility.hub.values import load as load_values
 from facility.site import DEFAULT_PATH, Site, load
@@ -49,7 +49,7 @@ def configure(
         guard.check(guard.snapshot(c), c)
         return
     service(c, site)
-    database(c, values.hub.db, data)
+    database(c, values.hub.db, data, secrets / "database-password")
     keys(c, secrets)
     ours = guard.snapshot(c)
     customize.apply(c, values)
@@ -99,8 +99,8 @@ def service(c: Any, site: Site) -> None:
     c.ConfigurableHTTPProxy.api_url = f"http://{names.host('proxy-api', namespace)}:8001"
 
 
-def database(c: Any, db: Database, data: Path) -> None:
-    """Who has which server, who is signed in, and which tokens the hub has given."""
+def database(c: Any, db: Database, data: Path, password: Path) -> None:
+    """Who has which server, who is signed in, and which tokens the hub has given. A password may be in a file."""
     c.JupyterHub.upgrade_db = True
     c.JupyterHub.db_url = f"sqlite:///{data}/jupyterhub.sqlite"
     if db.type == "postgres":
@@ -109,8 +109,8 @@ def database(c: Any, db: Database, data: Path) -> None:
         c.JupyterHub.db_url = db.url
         # a connection that a firewall or a restart has cut is not handed to a request
         c.JupyterHub.db_kwargs = {"pool_pre_ping": True}
-        if PASSWORD.exists():
-            use_password(PASSWORD, Path(gettempdir()) / "pgpass")
+        if password.exists():
+            use_password(password, Path(gettempdir()) / "pgpass")
 
 
 def keys(c: Any, secrets: Path) -> None:

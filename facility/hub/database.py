@@ -7,8 +7,6 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 BUNDLE = "/etc/facility/trust/ca.crt"
-#: the chart mounts the Secret that hub.db.passwordSecret names here
-PASSWORD = Path("/etc/facility/database/password")
 _SCHEMES = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2", "postgres")
 _VERIFIED = ("verify-full", "verify-ca")
 

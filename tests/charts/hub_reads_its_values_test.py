@@ -58,11 +58,10 @@ def test_other_values_start_the_hub_anew(charts: Charts) -> None:
 def test_the_databases_password_is_a_file_and_its_volume_goes_with_sqlite(charts: Charts) -> None:
     spec = hub(charts, case("postgres"))["spec"]
     volumes = {one["name"]: one for one in spec["volumes"]}
-    assert volumes["database-password"]["secret"] == {
-        "secretName": "hub-database",
-        "defaultMode": 0o440,
-        "items": [{"key": "password", "path": "password"}],
-    }
+    assert volumes["secrets"]["projected"]["sources"] == [
+        {"secret": {"name": "hub-secrets"}},
+        {"secret": {"name": "hub-database", "items": [{"key": "password", "path": "database-password"}]}},
+    ]
     assert "database" not in volumes
     assert "PersistentVolumeClaim" not in {one["kind"] for one in charts.objects(case("postgres"))}
     assert "database" in {one["name"] for one in hub(charts, case("minimal"))["spec"]["volumes"]}

@@ -39,7 +39,6 @@ from pathlib import Path
 from facility.hub import config, culling, values
 c = get_config()
 here = Path({here!r})
-config.PASSWORD = here / "password"
 config.configure(c, here / "site.yaml", here / "secrets", here, here / "values.yaml")
 cull = values.load(here / "values.yaml").cull
 c.JupyterHub.services = []
