@@ -31,7 +31,7 @@ class Applier:
         self._applied: dict[Reference, tuple[bytes, bytes]] = {}
 
     async def apply(self, manifests: Iterable[Manifest]) -> list[Manifest]:
-        """Write what is not as it should be, and say which that was. Raises ClusterError."""
+        """Write what is not as it should be; returns what was there and is another now. Raises ClusterError."""
         return [one for one in manifests if await self._write(one)]
 
     async def _write(self, manifest: Manifest) -> bool:
@@ -43,10 +43,10 @@ class Applier:
         now = entries.built(answer)
         self._applied[ref] = (digest, now.print)
         self._mirrors.note(answer)
-        if live and live.print == now.print:
-            return False
-        _LOG.info("applied %s", ref)
-        return True
+        changed = live is None or live.print != now.print
+        if changed:
+            _LOG.info("applied %s", ref)
+        return changed and live is not None  # nobody has read what was not there
 
     async def _put(self, manifest: Manifest) -> Manifest:
         try:

@@ -105,8 +105,8 @@ class VOs:
 
     async def _write(self, good: ValidatedVO) -> None:
         manifests = everything.of_vo(good, self._site)
-        written = await self._applier.apply(manifests)
-        await wake(self._cluster, written, self._now())
+        changed = await self._applier.apply(manifests)
+        await wake(self._cluster, changed, self._now())
         wanted = {reference(one) for one in manifests} | self._whole.built
         await self._applier.prune(self._mirrors.built_of(good.name) - wanted)
 

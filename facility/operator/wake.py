@@ -18,9 +18,9 @@ _READERS = ("access-point", "cm")
 ANNOTATION = f"{names.API_GROUP}/touched"
 
 
-async def wake(cluster: Cluster, written: Iterable[Manifest], now: float) -> None:
-    """Touch the pods that read the ConfigMaps among what was written. What fails is told, and mends itself."""
-    for manifest in written:
+async def wake(cluster: Cluster, changed: Iterable[Manifest], now: float) -> None:
+    """Touch the pods that read the ConfigMaps among what has changed. What fails is told, and mends itself."""
+    for manifest in changed:
         found = labels(manifest)
         if reference(manifest).kind == CONFIG_MAP and found.get(names.LABEL_COMPONENT) in _READERS:
             wanted = {key: found[key] for key in (names.LABEL_COMPONENT, names.LABEL_VO) if key in found}

@@ -74,8 +74,8 @@ class Whole:
 
     async def _write(self, manifests: list[Manifest]) -> None:
         self.built = frozenset(reference(one) for one in manifests)
-        written = await self._applier.apply(manifests)
-        await wake(self._cluster, written, self._now())
+        changed = await self._applier.apply(manifests)
+        await wake(self._cluster, changed, self._now())
         await self._applier.prune(self._mirrors.built_of("") - self.built)
 
     def _version(self, ref: Reference) -> str | None:
