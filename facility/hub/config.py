@@ -6,7 +6,7 @@ A configuration file of two lines uses it:
     configure(get_config())
 
 In a hub that another chart runs (zero-to-jupyterhub), `configure(get_config(), secrets=None)` sets the sign-in and the
-users' pods, and leaves the hub's own addresses, database and keys to that chart.
+users' pods, keeps what that chart has set for pods besides, and leaves database, keys, proxy and culling to it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def configure(
     sign_in(c, site)
     users_pods(c, site)
     if secrets is None:
+        # the other chart's own name of the hub means nothing in the namespace of people's pods
+        c.JupyterHub.hub_connect_url = hub_url(site)
         guard.check(guard.snapshot(c), c)
         return
     service(c, site)
@@ -84,19 +86,23 @@ def users_pods(c: Any, site: Site) -> None:
     pod.configure(c, site)
 
 
+def hub_url(site: Site) -> str:
+    """By which people's servers and the proxy reach the hub."""
+    return f"http://{names.host('hub', site.namespaces.facility)}:{names.HUB_PORT}"
+
+
 def service(c: Any, site: Site) -> None:
     """The hub as a Deployment, with the proxy in a pod of its own."""
-    namespace = site.namespaces.facility
     c.JupyterHub.public_url = f"{site.public_url.rstrip('/')}/"
     c.JupyterHub.hub_bind_url = f"http://0.0.0.0:{names.HUB_PORT}"
-    c.JupyterHub.hub_connect_url = f"http://{names.host('hub', namespace)}:{names.HUB_PORT}"
+    c.JupyterHub.hub_connect_url = hub_url(site)
     # pods and routes outlive the hub's pod
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
     # a proxy that starts anew knows no user's route until the hub checks, which it does this often (seconds)
     c.JupyterHub.last_activity_interval = 20
     c.ConfigurableHTTPProxy.should_start = False
-    c.ConfigurableHTTPProxy.api_url = f"http://{names.host('proxy-api', namespace)}:8001"
+    c.ConfigurableHTTPProxy.api_url = f"http://{names.host('proxy-api', site.namespaces.facility)}:8001"
 
 
 def database(c: Any, db: Database, data: Path, password: Path) -> None:

@@ -28,18 +28,13 @@ _OPTIONS = (
     "site",
     "namespace",
     "component_label",
-    "enable_user_namespaces",
     "uid",
     "gid",
     "fs_gid",
-    "supplemental_gids",
     "pod_security_context",
     "container_security_context",
-    "extra_container_config",
-    "privileged",
     "allow_privilege_escalation",
     "automount_service_account_token",
-    "service_account",
     "modify_pod_hook",
     "profile_list",
     "options_form",
@@ -47,6 +42,8 @@ _OPTIONS = (
     "pvc_name_template",
     "delete_pvc",
 )
+#: what another chart may have set before us and we leave alone: never with a value
+_NEVER = ("enable_user_namespaces", "supplemental_gids", "extra_container_config", "privileged", "service_account")
 #: dictionaries to which others may add, next to ours
 _SHARED = ("volumes", "volume_mounts", "init_containers")
 _POD = ("containers", "initContainers", "volumes", "securityContext", "serviceAccountName", "serviceAccount")
@@ -80,6 +77,7 @@ def _changes(ours: Any, c: Any) -> Iterator[str]:
         yield from (_fixed(section, option) for option in mine if _differ(ours, c, section, option))
     for section in _SPAWNER:
         yield from (_fixed(section, option) for option in _OPTIONS if _differ(ours, c, section, option))
+        yield from (_fixed(section, option) for option in _NEVER if _value(c, section, option))
     for section in ("VOSpawner", "Spawner"):
         yield from (_fixed(section, option) for option in _SHARED if _differ(ours, c, section, option))
     for option in _SHARED:
