@@ -14,6 +14,7 @@ from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage, result
 from facility.dev.demo.person import SignInError
+from tests.cluster.waiting import ready, until_gone, until_token, until_usable
 
 pytestmark = pytest.mark.cluster
 VO = world.ATLAS
@@ -43,16 +44,6 @@ print("RESULT", json.dumps([done.returncode, done.stderr[-300:]]))
 
 def patch(stage: Stage, vo: world.DemoVO, **spec: Any) -> None:
     stage.cluster.do("patch", "vo", vo.name, "-n", "facility", "--type=merge", "-p", json.dumps({"spec": spec}))
-
-
-def ready(stage: Stage, vo: world.DemoVO) -> tuple[str, str]:
-    found = stage.cluster.condition("vo", "facility", vo.name, "Ready")
-    return found.get("status", ""), found.get("reason", "")
-
-
-def usable(stage: Stage, vo: world.DemoVO) -> bool:
-    cache = stage.cluster.get("statefulset", f"xcache-{vo.name}", "-n", "facility")
-    return ready(stage, vo)[0] == "True" and bool(cache["status"].get("readyReplicas"))
 
 
 async def cell(stage: Stage, vo: world.DemoVO, code: str) -> Any:
@@ -94,7 +85,7 @@ def suspended(stage: Stage, outcome: Outcome) -> Iterator[dict[str, Any]]:
     found["began"] = time.monotonic()
     yield found
     patch(stage, VO, suspended=False, removal={"servers": "Stop"})
-    stage.cluster.wait_for("atlas open again", lambda: usable(stage, VO), 120)
+    until_usable(stage, VO)
 
 
 def test_the_status_and_the_sign_in_page_say_so(stage: Stage, suspended: dict[str, Any]) -> None:
@@ -104,14 +95,13 @@ def test_the_status_and_the_sign_in_page_say_so(stage: Stage, suspended: dict[st
 
 
 def test_token_files_are_gone_within_seconds(stage: Stage, suspended: dict[str, Any]) -> None:
-    gone = lambda: "lake" not in in_pod(stage, "ls", "/run/token").split()  # noqa: E731
-    stage.cluster.wait_for("bob's token removed", gone, 30)
+    until_token(stage, POD, there=False)
     assert "suspended" in in_pod(stage, "cat", "/run/token/status.json")
 
 
 def test_the_cache_is_closed_and_keeps_its_volume(stage: Stage, suspended: dict[str, Any]) -> None:
-    chosen = ("pods", "-n", "facility", "-l", f"app.kubernetes.io/component=xcache,analysis-facility.io/vo={VO.name}")
-    stage.cluster.wait_for("the cache closed", lambda: not stage.cluster.items(*chosen), 60)
+    labels = f"app.kubernetes.io/component=xcache,analysis-facility.io/vo={VO.name}"
+    until_gone(stage, "pods", "facility", labels)
     assert stage.cluster.get("pvc", f"cache-xcache-{VO.name}-0", "-n", "facility")
 
 
@@ -142,9 +132,8 @@ def test_another_vo_notices_nothing(stage: Stage, suspended: dict[str, Any]) -> 
 
 def test_opened_again_the_same_notebook_reads_without_a_new_sign_in(stage: Stage, suspended: dict[str, Any]) -> None:
     patch(stage, VO, suspended=False)
-    stage.cluster.wait_for("atlas open again", lambda: usable(stage, VO), 90)
-    there = lambda: "lake" in in_pod(stage, "ls", "/run/token").split()  # noqa: E731
-    stage.cluster.wait_for("bob's token is back", there, 40)
+    until_usable(stage, VO)
+    until_token(stage, POD, there=True)
     assert stage.cluster.get("pod", POD, "-n", "facility-users")["metadata"]["uid"] == suspended["pod"]
     read = f"xrdcp -f $LAKE_ROOT{VO.file} /tmp/copy && stat -c %s /tmp/copy"
     assert int(in_pod(stage, "sh", "-c", read).split()[-1]) > 1000
@@ -158,8 +147,7 @@ def test_held_jobs_are_released(stage: Stage, suspended: dict[str, Any]) -> None
 
 def test_servers_are_stopped_where_the_vo_says_so(stage: Stage, suspended: dict[str, Any]) -> None:
     patch(stage, VO, suspended=True, removal={"servers": "Stop"})
-    gone = lambda: not stage.cluster.items("pods", "-n", "facility-users", "-l", "analysis-facility.io/vo=atlas")  # noqa: E731
-    stage.cluster.wait_for("bob's server stopped", gone, 60)
+    until_gone(stage, "pods", "facility-users", "analysis-facility.io/vo=atlas")
     assert stage.cluster.get("pvc", "home-atlas-bob", "-n", "facility-users")
 
 
@@ -183,7 +171,7 @@ def exists(stage: Stage, vo: world.DemoVO) -> bool:
 def use(stage: Stage, vo: world.DemoVO) -> None:
     """The VO's person signs in and reads."""
     stage.cluster.apply(world.manifest(vo))
-    stage.cluster.wait_for(f"VO {vo.name}", lambda: usable(stage, vo), 90)
+    until_usable(stage, vo)
     status, text = asyncio.run(cell(stage, vo, f"PATH = {vo.file!r}\n{READ}"))
     assert status == 0, text
 
@@ -195,8 +183,7 @@ def test_a_deleted_vo_takes_sessions_servers_and_cache_with_it_and_leaves_homes(
     assert took < 60
     assert not sessions(stage, "escape")
     assert not stage.cluster.items("pods", "-n", "facility-users", "-l", "analysis-facility.io/vo=escape")
-    gone = lambda: not stage.cluster.items("pvc", "-n", "facility", "-l", "analysis-facility.io/vo=escape")  # noqa: E731
-    stage.cluster.wait_for("the cache's volume gone", gone, 60)
+    until_gone(stage, "pvc", "facility", "analysis-facility.io/vo=escape")
     assert stage.cluster.get("pvc", "home-escape-dave", "-n", "facility-users")
     assert "refresh token of escape-dave revoked" in stage.cluster.do("logs", "deploy/broker", "-n", "facility")
     refusal = asyncio.run(told(stage, world.ESCAPE))
@@ -227,7 +214,7 @@ def test_a_lake_comes_and_goes_with_its_entry(stage: Stage, outcome: Outcome) ->
     with_cache = lambda: "xcache-escape" in stage.cluster.do("get", "statefulsets", "-n", "facility", "-o", "name")  # noqa: E731
     stage.cluster.wait_for("the cache withdrawn", lambda: not with_cache(), 60)
     patch(stage, world.ESCAPE, lakes=lakes)
-    stage.cluster.wait_for("the cache back", lambda: usable(stage, world.ESCAPE), 90)
+    until_usable(stage, world.ESCAPE)
     status, text = asyncio.run(cell(stage, world.ESCAPE, f"PATH = {world.ESCAPE.file!r}\n{READ}"))
     assert status == 0, text
 

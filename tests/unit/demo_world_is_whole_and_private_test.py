@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,6 +81,17 @@ def test_material_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert [file.name for file in directory.iterdir()] == ["material.json"]
 
 
+def test_material_of_an_older_demo_keeps_what_it_has_and_gets_what_it_lacks(tmp_path: Path) -> None:
+    whole = ensure(tmp_path)
+    kept = {name: password for name, password in whole.passwords.items() if name != "erin"}
+    (tmp_path / "material.json").write_text(json.dumps({**asdict(whole), "passwords": kept}))
+    again = ensure(tmp_path)
+    assert again.ca == whole.ca
+    assert {name: again.passwords[name] for name in kept} == kept
+    assert again.passwords["erin"]
+    assert ensure(tmp_path) == again
+
+
 def test_an_interrupted_writing_leaves_nothing_that_is_taken_for_material(tmp_path: Path) -> None:
     (tmp_path / ".material.json.new").write_text('{"ca": "-----BEG')
     assert ensure(tmp_path) == ensure(tmp_path)
@@ -125,9 +137,11 @@ def test_each_issuer_gets_its_own_people_client_and_key(material: Material) -> N
 def test_the_facility_and_the_issuer_hold_the_same_client(material: Material) -> None:
     made = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in secrets.all_secrets(material)}
     for vo in world.VOS.values():
-        (registered,) = yaml.safe_load(made["demo", f"iam-{vo.name}-clients"]["stringData"]["clients.yaml"])
+        registered = yaml.safe_load(made["demo", f"iam-{vo.name}-clients"]["stringData"]["clients.yaml"])
         ours = made["facility", organization(vo).spec.client_secret.name]["stringData"]
-        client = Client.model_validate(registered)
+        client, administrator = map(Client.model_validate, registered)
+        assert administrator.administers
+        assert not client.administers
         assert ours == {"client_id": client.client_id, "client_secret": client.client_secret}
         assert set(organization(vo).spec.session_scopes) <= set(client.scopes)
         assert client.redirect_uris == (f"{world.HUB}/hub/oauth/{vo.name}/callback",)

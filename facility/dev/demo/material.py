@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,12 +35,20 @@ class Material:
 
 
 def ensure(directory: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Material:
-    """The demo's material, made if the directory has none."""
+    """The demo's material: what the directory has, and made what it lacks."""
     file = directory / "material.json"
-    if file.exists():
-        return Material(**json.loads(file.read_text()))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     made, partial = make(now()), directory / ".material.json.new"
+    if file.exists():
+        found = Material(**json.loads(file.read_text()))
+        made = replace(
+            found,
+            signing=made.signing | found.signing,
+            passwords=made.passwords | found.passwords,
+            clients=made.clients | found.clients,
+        )
+        if made == found:
+            return found
     partial.unlink(missing_ok=True)
     with open(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
         json.dump(asdict(made), out)
@@ -59,5 +67,10 @@ def make(now: datetime) -> Material:
         keys={name: pair.key.decode() for name, pair in pairs.items()},
         signing={vo: mint.signing_key() for vo in world.VOS},
         passwords={name: secrets.token_urlsafe(9) for name in people},
-        clients={vo: secrets.token_urlsafe(48) for vo in world.VOS},
+        clients={name: secrets.token_urlsafe(48) for vo in world.VOS for name in (vo, administrator(vo))},
     )
+
+
+def administrator(vo: str) -> str:
+    """Under what name the secret of the client is kept that may change people at the VO's issuer."""
+    return f"{vo}-administrator"

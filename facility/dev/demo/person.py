@@ -16,6 +16,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -110,6 +111,12 @@ class Person:
             if answer.status != 200:
                 raise SignInError(f"{answer.status} at the notebook: {words(await answer.text())}")
         return self.notebook
+
+    async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        """Status and text of a request to the hub's API, as one of the hub's own pages would make it."""
+        headers = {**self._xsrf("/hub/"), "Referer": f"{self.hub}/hub/home"}
+        async with self.http.request(method, f"{self.hub}/hub/api{path}", json=body, headers=headers) as answer:
+            return answer.status, await answer.text()
 
     async def _asked_to_start(self, base: str) -> bool:
         """Whether the server starts or runs; False while the hub looks after it or stops it."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from facility.dev.demo import world
-from facility.dev.demo.material import Material
+from facility.dev.demo.material import Material, administrator
 from facility.dev.issuer import mint
 from facility.dev.issuer.settings import CLIENT, CODE, DEVICE, EXCHANGE, REFRESH, Client, Person
 
 Manifest = dict[str, Any]
 #: key id of the issuers' first signing key
 KID = "key-2026-01"
+#: the issuers' client that may change people while they run: of tests, never of the facility
+ADMINISTRATOR = "administrator"
 _SCOPES = ("openid", "profile", "email", "offline_access", "wlcg.groups")
 _STORAGE = ("storage.read:/",)
 _COMPUTE = ("compute.read", "compute.create", "compute.modify", "compute.cancel")
@@ -22,9 +24,15 @@ def all_secrets(material: Material) -> list[Manifest]:
     made = [tls(material, name) for name in material.certificates]
     for vo in world.VOS.values():
         client = client_of(vo, material.clients[vo.name])
+        changer = Client(
+            client_id=ADMINISTRATOR,
+            client_secret=material.clients[administrator(vo.name)],
+            grant_types=(CLIENT,),
+            administers=True,
+        )
         made += [
             secret(world.NAMESPACE, f"iam-{vo.name}-people", mint.people_secret(people_of(vo, material.passwords))),
-            secret(world.NAMESPACE, f"iam-{vo.name}-clients", mint.clients_secret([client])),
+            secret(world.NAMESPACE, f"iam-{vo.name}-clients", mint.clients_secret([client, changer])),
             secret(world.NAMESPACE, f"iam-{vo.name}-keys", mint.keys_secret({KID: material.signing[vo.name]})),
             secret("facility", world.client_secret(vo), mint.client_secret(client)),
         ]

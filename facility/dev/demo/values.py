@@ -46,6 +46,7 @@ def site(ca: str) -> Values:
         "publicUrl": world.HUB,
         "extraTrust": ca,
         "homeSize": "1Gi",
+        "groupsRefresh": 20,
         "notebookResources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}},
         "cache": {"resources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}}},
         "batch": {
