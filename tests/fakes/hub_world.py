@@ -33,7 +33,7 @@ from pathlib import Path
 from facility.hub.config import configure
 c = get_config()
 here = Path({here!r})
-configure(c, site_file=here / "site.yaml", secrets=here / "secrets", data=here)
+configure(c, here / "site.yaml", here / "secrets", here, here / "values.yaml")
 c.VOAuthenticator.broker_url = {broker!r}
 c.VOAuthenticator.identity = str(here / "identity")
 c.VOAuthenticator.service_account = {here!r}
@@ -205,6 +205,7 @@ def world(directory: Path, refresh_age: int = -1, with_hub: bool = True) -> Iter
 def _files(directory: Path, **values: Any) -> None:
     files = {
         "site.yaml": _SITE,
+        "values.yaml": "cull: {enabled: false}",
         "identity": _IDENTITY,
         "token": "hub-account",
         "secrets/proxy-token": _PROXY_TOKEN,
