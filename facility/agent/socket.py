@@ -15,6 +15,8 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from typing import Any
 
+from facility.agent import wait
+
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 _LONGEST_LINE = 64 * 1024
 _PATIENCE = 30.0  # seconds; longer than the agent may take to ask the broker
@@ -71,7 +73,7 @@ def listening(path: Path, answer: Answer) -> Iterator[None]:
             yield
         finally:
             server.stopping = True
-            reachable(path)
+            wait.listening(str(path))  # wakes the thread
             thread.join()
             path.unlink(missing_ok=True)
 
@@ -88,10 +90,3 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ValueError("the agent's answer is no JSON object")
     return answer
-
-
-def reachable(path: Path) -> bool:
-    """Whether an agent listens at `path`."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(1.0)
-        return connection.connect_ex(str(path)) == 0

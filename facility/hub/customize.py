@@ -63,12 +63,12 @@ def _singleuser(c: Any, own: Singleuser) -> None:
     for option in ("default_url", "extra_labels", "extra_annotations", "node_selector", "lifecycle_hooks"):
         _given_option(spawner, option, getattr(own, option))
     _given_option(spawner, "image_pull_secrets", own.image.pull_secrets)
-    _given_option(spawner, "extra_containers", named(own.extra_containers))
+    spawner.extra_containers.update(named(own.extra_containers))
     spawner.environment.update(own.extra_env)
     spawner.extra_pod_config.update(own.extra_pod_config)
     spawner.extra_resource_guarantees.update(own.extra_resource.guarantees)
     spawner.extra_resource_limits.update(own.extra_resource.limits)
-    spawner.init_containers.update(named(own.init_containers))
+    _given_option(spawner, "init_containers", named(own.init_containers))
 
 
 def _storage(spawner: Any, own: Storage) -> None:

@@ -45,7 +45,7 @@ _OPTIONS = (
 #: what another chart may have set before us and we leave alone: never with a value
 _NEVER = ("enable_user_namespaces", "supplemental_gids", "extra_container_config", "privileged", "service_account")
 #: dictionaries to which others may add, next to ours
-_SHARED = ("volumes", "volume_mounts", "init_containers")
+_SHARED = ("volumes", "volume_mounts", "extra_containers")
 _POD = ("containers", "initContainers", "volumes", "securityContext", "serviceAccountName", "serviceAccount")
 
 

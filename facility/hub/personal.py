@@ -15,6 +15,7 @@ from facility.hub import limits, volumes, walls
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
+_DEFAULT = "kubectl.kubernetes.io/default-container"
 Environment = Callable[[str, VirtualOrganization, Site], dict[str, str]]
 
 
@@ -29,6 +30,7 @@ async def personalize(site: Site, environment: Environment, spawner: Any, pod: V
     others, owner = spawner.others(), labels[names.LABEL_OWNER]
     if any(one["metadata"].get("labels", {}).get(names.LABEL_OWNER) == owner for one in others):
         _beside(pod, owner, spawner)
+    _agent_first(pod)
     shape = spawner.api.api_client.sanitize_for_serialization(pod)
     walls.check(shape)
     limits.check(vo, owner, others, shape, site.gpu_resource)
@@ -44,6 +46,13 @@ def _notebook(pod: V1Pod, environment: dict[str, str], site: Site, vo: VirtualOr
     pairs = list(volumes.shared(site, vo))
     spec.volumes = [*(spec.volumes or []), *(volume for volume, _ in pairs)]
     notebook.volume_mounts = [*(notebook.volume_mounts or []), *(mount for _, mount in pairs)]
+
+
+def _agent_first(pod: V1Pod) -> None:
+    """The kubelet starts containers in this order; whoever looks into the pod means the notebook."""
+    spec: Any = pod.spec
+    spec.containers = sorted(spec.containers, key=lambda one: one.name != walls.AGENT)
+    pod.metadata.annotations = {**(pod.metadata.annotations or {}), _DEFAULT: "notebook"}
 
 
 def _beside(pod: V1Pod, owner: str, spawner: Any) -> None:

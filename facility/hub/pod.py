@@ -1,7 +1,7 @@
 """The shape of a user's pod: plain kubespawner options for what all pods share; facility.hub.personal adds the VO's.
 
-The notebook holds no credential but token files. They are kept by the agent, a native sidecar of the same uid, and
-the agent alone has the projected token that proves to the broker whose pod this is.
+The notebook holds no credential but token files. They are kept by the agent, a container of the same uid that
+starts before it, and the agent alone has the projected token that proves to the broker whose pod this is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _BUNDLE = f"{TRUST}/ca.crt"
 _TRUSTING = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), _BUNDLE)
 Mounts = dict[str, Any]
 _IDENTITY_LIFE = 600  # seconds, the least that Kubernetes allows
+_WAIT = ("python3", "-m", "facility.agent.wait")
 _AGENT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "96Mi"}}
 
 
@@ -114,7 +115,7 @@ def _mounts(spawner: Any, site: Site) -> None:
         "trust": {"name": "trust", "mountPath": TRUST, "readOnly": True},
     }
     spawner.volumes, spawner.volume_mounts = without_home(spawner, volumes, mounts)
-    spawner.init_containers = over_named(spawner, "init_containers", {"agent": agent(site)})
+    spawner.extra_containers = over_named(spawner, "extra_containers", {"agent": agent(site)})
 
 
 def without_home(spawner: Any, volumes: Mounts, mounts: Mounts) -> tuple[Mounts, Mounts]:
@@ -129,10 +130,14 @@ def without_home(spawner: Any, volumes: Mounts, mounts: Mounts) -> tuple[Mounts,
 
 
 def agent(site: Site) -> dict[str, Any]:
-    """The container that keeps the token files. A native sidecar: it starts before the notebook and ends after it.
+    """The container that keeps the token files.
 
-    It counts as started once it has tried to get the tokens, whether it got them or not: a notebook opens also while
-    an issuer is away.
+    `personal` puts it before the notebook, and the kubelet starts no container while the hook of the one before runs:
+    so the notebook finds its tokens from its first instant. A native sidecar would cost a second more at each start,
+    because the kubelet then looks at the pod once more in between (docs/decisions/0026).
+
+    The hook ends once the agent has tried to get the tokens, whether it got them or not: a notebook opens also while an
+    issuer is away.
     """
     environment = {
         "AGENT_BROKER_URL": site.broker_url,
@@ -145,7 +150,6 @@ def agent(site: Site) -> dict[str, Any]:
         "name": "agent",
         "image": site.images.facility,
         "imagePullPolicy": site.images.pull_policy,
-        "restartPolicy": "Always",
         "command": program,
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "resources": _AGENT_RESOURCES,
@@ -156,11 +160,8 @@ def agent(site: Site) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "startupProbe": {
-            "exec": {"command": [*program, "--ready"]},
-            "periodSeconds": 1,
-            "timeoutSeconds": 5,
-            "failureThreshold": 60,
+        "lifecycle": {
+            "postStart": {"exec": {"command": ["python3", "-m", "facility.agent.wait", f"{TOKENS}/agent.sock"]}}
         },
         "volumeMounts": [
             {"name": "token", "mountPath": TOKENS},

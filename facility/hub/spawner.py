@@ -56,7 +56,11 @@ class VOSpawner(KubeSpawner):  # type: ignore[misc]
     async def load_user_options(self) -> None:
         """Take the profile asked for, if it is there for this person, and the home's size. Raises Refused."""
         vo = await self.virtual_organization()
-        profiles.chosen(vo, self.groups, self.user_options.get("profile"))
+        try:
+            profiles.chosen(vo, self.groups, self.user_options.get("profile"))
+        except Refused:
+            self.orm_spawner.user_options = {}  # kept, it would be what each later start without a choice means
+            raise
         self.storage_capacity = vo.spec.limits.user.home or self.site.home_size
         self.storage_extra_labels.update(self.labels())
         await super().load_user_options()
@@ -77,6 +81,11 @@ class VOSpawner(KubeSpawner):  # type: ignore[misc]
             raise of_api(error) or _short(error) from None
         finally:
             self.making.pop(self.pod_name, None)
+
+    def _get_pod_port(self, pod: Pod) -> int:
+        """kubespawner's own stumbles over a container without ports, as the agent before the notebook is one."""
+        named = (port for one in pod["spec"]["containers"] for port in one.get("ports") or ())
+        return next(int(port["containerPort"]) for port in named if port.get("name") == "notebook-port")
 
     async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
         """kubespawner's own prints a pod that is refused, with the server's token in its environment."""

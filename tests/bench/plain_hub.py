@@ -68,7 +68,11 @@ def objects(hub: str, notebook: str, token: str) -> list[dict[str, Any]]:
         one("RoleBinding", "hub", rbac, roleRef=role, subjects=[subject]),
         one("Secret", "hub", stringData={"token": token}),
         one("ConfigMap", "hub", data={"config.py": _CONFIG, "image": notebook}),
-        one("Service", "hub", spec={"type": "NodePort", "selector": labels, "ports": ports}),
+        one(
+            "Service",
+            "hub",
+            spec={"type": "NodePort", "selector": labels, "ports": ports, "publishNotReadyAddresses": True},
+        ),
         one("Pod", "hub", spec=_pod(hub)) | {"metadata": {"name": "hub", "namespace": NAMESPACE, "labels": labels}},
     ]
 
@@ -81,7 +85,7 @@ def _pod(hub: str) -> dict[str, Any]:
         "args": ["jupyterhub", "--config", "/config/config.py"],
         "workingDir": "/tmp",
         "resources": {"requests": {"cpu": "20m", "memory": "256Mi"}},
-        "readinessProbe": {"httpGet": {"path": "/hub/health", "port": 8081}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/hub/health", "port": 8000}, "periodSeconds": 1},
         "volumeMounts": [*mounts, {"name": "tmp", "mountPath": "/tmp"}],
     }
     volumes = [{"name": "config", "configMap": {"name": "hub"}}, {"name": "secret", "secret": {"secretName": "hub"}}]

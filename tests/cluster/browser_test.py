@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from facility.dev.cluster import apt
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage
+from tests.fakes import chromium
 
 ARGUMENTS = [
     "--no-sandbox",  # the tests run as root, where Chromium's sandbox cannot
@@ -25,14 +25,6 @@ ARGUMENTS = [
     "--no-first-run",
     f"--host-resolver-rules=MAP *.{world.NAMESPACE}.svc 127.0.0.1",
 ]
-
-
-def installed_browser() -> str:
-    """A Chromium of this machine, Debian's where there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if not found:
-        apt.ensure(["chromium"])
-    return found or "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +45,9 @@ def home(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(home: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         environment = {**os.environ, "HOME": str(home)}
-        chromium = playwright.chromium.launch(executable_path=installed_browser(), args=ARGUMENTS, env=environment)
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=chromium.program(), args=ARGUMENTS, env=environment)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

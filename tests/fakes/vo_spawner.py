@@ -116,8 +116,13 @@ async def manifest(of: VOSpawner) -> dict[str, Any]:
 
 def notebook(pod: dict[str, Any]) -> dict[str, Any]:
     """The container that is the person's."""
-    (container,) = pod["spec"]["containers"]
-    return dict(container)
+    return container(pod, "notebook")
+
+
+def container(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """The one container of that name."""
+    (found,) = [one for one in pod["spec"]["containers"] if one["name"] == name]
+    return dict(found)
 
 
 def environment(container: dict[str, Any]) -> dict[str, str]:

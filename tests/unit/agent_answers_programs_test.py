@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from facility.agent import files, oidc_token
+from facility.agent import files, oidc_token, wait
 from facility.agent.answers import Answers
 from facility.agent.keeper import Keeper
-from facility.agent.socket import ask, listening, reachable
+from facility.agent.socket import ask, listening
 from facility.exchange import Broker
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
@@ -131,9 +131,9 @@ def test_a_socket_left_by_a_dead_agent_is_not_ready_and_is_replaced(tmp_path: Pa
 
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    assert not reachable(path)
+    assert not wait.listening(str(path))
     with listening(path, lambda request: {"pong": True}):
-        assert reachable(path)
+        assert wait.listening(str(path))
         assert ask(path, {}) == {"pong": True}
     assert not path.exists()
 

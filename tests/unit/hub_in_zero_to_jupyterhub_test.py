@@ -96,7 +96,7 @@ async def test_what_the_chart_adds_to_pods_is_kept(tmp_path: Path) -> None:
 
 async def test_a_pod_is_where_and_what_it_is_in_the_facilitys_own_hub(tmp_path: Path) -> None:
     made = await pod(tmp_path, theirs())
-    (agent,) = made["spec"]["initContainers"]
+    agent = made["spec"]["containers"][0]
     assert (agent["name"], agent["image"]) == ("agent", "f:1")
     assert made["spec"]["securityContext"]["runAsNonRoot"] is True
     assert made["spec"]["securityContext"]["fsGroup"] == 1000
@@ -115,15 +115,15 @@ async def test_there_is_one_home(tmp_path: Path) -> None:
 
 async def test_containers_that_the_chart_appends_stay(tmp_path: Path) -> None:
     c = theirs()
-    c.KubeSpawner.init_containers.append({"name": "prepare", "image": "p:1"})
+    c.KubeSpawner.extra_containers.append({"name": "prepare", "image": "p:1"})
     made = await pod(tmp_path, c)
-    assert {one["name"] for one in made["spec"]["initContainers"]} == {"agent", "prepare"}
+    assert [one["name"] for one in made["spec"]["containers"]] == ["agent", "notebook", "prepare"]
 
 
 def test_a_privileged_container_is_refused_at_the_start(tmp_path: Path) -> None:
     c = theirs()
     block = {"name": "block-cloud-metadata", "image": "i:1", "securityContext": {"privileged": True}}
-    c.KubeSpawner.init_containers.append(block)
+    c.KubeSpawner.extra_containers.append(block)
     with pytest.raises(GuardError, match="container block-cloud-metadata is privileged"):
         configured(tmp_path, c)
 

@@ -11,7 +11,7 @@ from jupyterhub.spawner import SpawnException
 
 from facility.hub import walls
 from tests.fakes import vo_spawner
-from tests.fakes.vo_spawner import Pods, environment, notebook, site, vo
+from tests.fakes.vo_spawner import Pods, container, environment, notebook, site, vo
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,8 @@ async def test_a_pod_keeps_to_pod_security_restricted() -> None:
         "fsGroup": 1000,
         "fsGroupChangePolicy": "OnRootMismatch",
     }
-    for container in (*spec["containers"], *spec["initContainers"]):
-        context = container["securityContext"]
+    for one in spec["containers"]:
+        context = one["securityContext"]
         assert context["runAsUser"] == context["runAsGroup"] == 1000
         assert context["allowPrivilegeEscalation"] is False
         assert context["capabilities"] == {"drop": ["ALL"]}
@@ -55,7 +55,7 @@ async def test_a_pod_holds_no_service_account_token_of_the_api_server() -> None:
 
 async def test_the_identity_is_mounted_in_the_agent_alone() -> None:
     manifest = await made()
-    (agent,) = manifest["spec"]["initContainers"]
+    agent = container(manifest, "agent")
     assert "identity" in {mount["name"] for mount in agent["volumeMounts"]}
     assert "identity" not in {mount["name"] for mount in notebook(manifest)["volumeMounts"]}
     (volume,) = [one for one in manifest["spec"]["volumes"] if one["name"] == "identity"]
@@ -65,7 +65,7 @@ async def test_the_identity_is_mounted_in_the_agent_alone() -> None:
 
 async def test_the_agent_writes_token_files_that_the_notebook_can_only_read() -> None:
     manifest = await made()
-    (agent,) = manifest["spec"]["initContainers"]
+    agent = container(manifest, "agent")
     (volume,) = [one for one in manifest["spec"]["volumes"] if one["name"] == "token"]
     assert volume["emptyDir"]["medium"] == "Memory"
     mounts = {mount["name"]: mount for mount in notebook(manifest)["volumeMounts"]}
@@ -73,10 +73,13 @@ async def test_the_agent_writes_token_files_that_the_notebook_can_only_read() ->
     assert {"name": "token", "mountPath": "/run/token"} in agent["volumeMounts"]
 
 
-async def test_the_agent_is_a_native_sidecar_that_the_notebook_waits_for() -> None:
-    (agent,) = (await made())["spec"]["initContainers"]
-    assert (agent["image"], agent["restartPolicy"]) == ("f:1", "Always")
-    assert agent["startupProbe"]["exec"]["command"] == ["python3", "-m", "facility.agent.main", "--ready"]
+async def test_the_notebook_waits_for_the_agent_and_is_what_people_look_into() -> None:
+    agent, following = (await made())["spec"]["containers"]
+    assert (agent["name"], agent["image"], following["name"]) == ("agent", "f:1", "notebook")
+    hook = agent["lifecycle"]["postStart"]["exec"]["command"]
+    assert hook == ["python3", "-m", "facility.agent.wait", "/run/token/agent.sock"]
+    annotations = (await made())["metadata"]["annotations"]
+    assert annotations["kubectl.kubernetes.io/default-container"] == "notebook"
     assert environment(agent)["AGENT_BROKER_URL"] == "https://broker.facility.svc:8443"
 
 
@@ -86,7 +89,7 @@ async def test_every_container_asks_for_resources() -> None:
         "requests": {"cpu": 0.25, "memory": 512 * 1024**2},
         "limits": {"memory": 4 * 1024**3},
     }
-    assert manifest["spec"]["initContainers"][0]["resources"]["requests"]
+    assert container(manifest, "agent")["resources"]["requests"]
 
 
 async def test_labels_say_whose_pod_of_which_vo_it_is() -> None:
@@ -220,7 +223,7 @@ async def test_servers_of_one_person_share_a_node_as_they_share_a_home(pods: Pod
 def spoiled(manifest: dict[str, Any], how: str) -> dict[str, Any]:
     """A manifest in which some configuration has broken a rule."""
     spec = manifest["spec"]
-    mine = spec["containers"][0]["volumeMounts"]
+    mine = next(one for one in spec["containers"] if one["name"] == "notebook")["volumeMounts"]
     reads = {"name": "identity", "mountPath": "/x", "readOnly": True}
     token = {"serviceAccountToken": {"path": "t"}}
     changes: dict[str, Any] = {
@@ -228,10 +231,10 @@ def spoiled(manifest: dict[str, Any], how: str) -> dict[str, Any]:
         "shareProcessNamespace": lambda: spec.update(shareProcessNamespace=True),
         "mounts volume identity": lambda: mine.append(reads),
         "mounts volume token": lambda: mine.append({"name": "token", "mountPath": "/x"}),
-        "no agent": lambda: spec.update(initContainers=[]),
+        "no agent": lambda: spec.update(containers=[one for one in spec["containers"] if one["name"] != "agent"]),
         "is of the node": lambda: spec["volumes"].append({"name": "x", "hostPath": {"path": "/"}}),
         "ServiceAccount's token": lambda: spec["volumes"].append({"name": "x", "projected": {"sources": [token]}}),
-        "is privileged": lambda: spec["initContainers"].append({"name": "x", "securityContext": {"privileged": True}}),
+        "is privileged": lambda: spec["containers"].append({"name": "x", "securityContext": {"privileged": True}}),
     }
     changes[how]()
     return manifest

@@ -14,6 +14,7 @@ import requests
 from tests.fakes import hub_pods
 from tests.fakes.hub_pods import World
 from tests.fakes.hub_servers import Reply
+from tests.fakes.vo_spawner import notebook
 
 TWO = {"profiles": [{"name": "small", "displayName": "Small", "memory": "1Gi"}, {"name": "big", "memory": "8Gi"}]}
 
@@ -80,7 +81,7 @@ def test_the_chosen_profile_starts_by_page_query_and_api(hub: World) -> None:
     alice.post("/hub/spawn/cms-alice", profile="big")
     alice.get("/hub/spawn/cms-alice/by-query?profile=big")
     hub.start("cms-alice", "by-api", profile="big")
-    asked = [pod["spec"]["containers"][0]["resources"]["requests"]["memory"] for pod in hub.cluster.pods.values()]
+    asked = [notebook(pod)["resources"]["requests"]["memory"] for pod in hub.cluster.pods.values()]
     assert asked == [8 * 1024**3] * 3
 
 
@@ -141,7 +142,7 @@ def test_a_quota_of_the_cluster_is_told_and_no_token_is_logged(hub: World) -> No
     said = hub.log[before:]
     assert "Traceback" not in said
     (asked,) = [one.json for one in hub.cluster.requests if one.path.endswith("/pods") and one.method == "POST"][-1:]
-    token = next(one["value"] for one in asked["spec"]["containers"][0]["env"] if one["name"] == "JUPYTERHUB_API_TOKEN")
+    token = next(one["value"] for one in notebook(asked)["env"] if one["name"] == "JUPYTERHUB_API_TOKEN")
     assert token not in said
 
 

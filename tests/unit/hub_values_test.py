@@ -107,8 +107,8 @@ async def test_what_is_said_of_singleuser_is_in_the_pod(here: Path) -> None:
     assert one["resources"]["limits"]["example.org/x"] == "1"
     assert one["lifecycle"]["postStart"]["exec"]["command"] == ["true"]
     assert {"name": "scratch", "mountPath": "/scratch"} in one["volumeMounts"]
-    assert {container["name"] for container in spec["initContainers"]} == {"agent", "before"}
-    assert "beside" in {container["name"] for container in spec["containers"]}
+    assert [container["name"] for container in spec["initContainers"]] == ["before"]
+    assert [container["name"] for container in spec["containers"]] == ["agent", "notebook", "beside"]
     assert spec["dnsConfig"]["options"][0]["value"] == "2"
     assert spec["imagePullSecrets"] == [{"name": "registry"}]
     required = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
@@ -195,9 +195,9 @@ _OPEN = "c.KubeSpawner.volumes['x'] = {'name': 'x', 'projected': {'sources': [{'
         ("c.KubeSpawner.privileged = True", "KubeSpawner.privileged"),
         ("c.KubeSpawner.service_account = 'hub'", "KubeSpawner.service_account"),
         ("c.KubeSpawner.profile_list = []", "KubeSpawner.profile_list"),
-        ("c.KubeSpawner.init_containers = {}", "init_containers['agent'] is gone"),
-        ("c.KubeSpawner.init_containers['agent']['image'] = 'evil:1'", "init_containers['agent'] is the facility's"),
-        ("c.KubeSpawner.init_containers['b'] = {'name': 'agent'}", "has the name of one of the facility's"),
+        ("c.KubeSpawner.extra_containers = {}", "extra_containers['agent'] is gone"),
+        ("c.KubeSpawner.extra_containers['agent']['image'] = 'evil:1'", "extra_containers['agent'] is the facility's"),
+        ("c.KubeSpawner.extra_containers['b'] = {'name': 'agent'}", "has the name of one of the facility's"),
         ("c.KubeSpawner.volumes = []", "KubeSpawner.volumes is a dictionary here"),
         (_OPEN, "has a ServiceAccount's token"),
         ("c.KubeSpawner.volumes['x'] = {'name': 'x', 'hostPath': {'path': '/'}}", "is of the node"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,10 +14,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from facility.agent import files
+from tests.fakes import chromium
 from tests.fakes.jupyterlab import KEY, jupyterlab
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium (apt-get install chromium)")
 
 
 def token(seconds: float | None, **more: str) -> dict[str, Any]:
@@ -49,7 +46,7 @@ def complaints() -> list[str]:
 @pytest.fixture(scope="module")
 def page(url: str, complaints: list[str]) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium.program(), args=["--no-sandbox", "--disable-gpu"])
         made = browser.new_page(viewport={"width": 1280, "height": 800})
         made.on("pageerror", lambda error: complaints.append(str(error)))
         made.on("console", lambda one: complaints.append(one.text) if one.type in ("error", "warning") else None)
