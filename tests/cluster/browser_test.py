@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from facility.dev.cluster import apt
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage
+from tests.cluster.changing import change
+from tests.cluster.waiting import until_reason
 from tests.fakes import chromium
 
 ARGUMENTS = [
@@ -63,7 +66,7 @@ def test_a_person_chooses_signs_in_and_works_in_jupyterlab(page: Page, stage: St
     expect(page.get_by_role("link", name=world.CMS.title)).to_be_visible()
     expect(page.get_by_role("link", name=world.ATLAS.title)).to_be_visible()
     shot(page, stage, "1-chooser")
-    page.get_by_role("link", name=world.CMS.title).click()
+    page.locator("[data-vo=cms]").click()
     sign_in(page, "carol", stage.passwords["carol"], stage)
     page.wait_for_url(f"{world.HUB}/**")
     page.goto(f"{world.HUB}/hub/spawn")
@@ -82,13 +85,113 @@ def test_a_person_chooses_signs_in_and_works_in_jupyterlab(page: Page, stage: St
     shot(page, stage, "5-panel")
 
 
+def test_a_person_reads_data_in_a_notebook(page: Page, stage: Stage) -> None:
+    as_carol(page, stage)
+    page.goto(f"{world.HUB}/hub/spawn")
+    page.wait_for_url("**/user/cms-carol/lab**", timeout=180_000)
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=90_000)
+    page.locator(".jp-Notebook .cm-content").first.click()
+    page.keyboard.type("import os, uproot; uproot.open(os.environ['LAKE_ROOT'] + '/cms/open/nano_dy.root').keys()")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("Events", timeout=90_000)
+    shot(page, stage, "6-read")
+
+
+def test_the_chooser_works_by_keyboard_alone_on_a_narrow_screen(page: Page, stage: Stage) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(f"{world.HUB}/hub/login")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    shot(page, stage, "7-narrow")
+    page.locator("[data-vo=cms]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{world.CMS.issuer}**")
+    page.keyboard.press("Tab")
+    page.locator("input[name=username]").focus()
+    page.keyboard.type("carol")
+    page.keyboard.press("Tab")
+    page.keyboard.type(stage.passwords["carol"])
+    page.keyboard.press("Enter")
+    if page.locator("[name=authorize]").count():
+        page.locator("[name=authorize]").press("Enter")
+    page.wait_for_url(f"{world.HUB}/**")
+    page.goto(f"{world.HUB}/hub/home")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    shot(page, stage, "8-narrow-home")
+
+
+def test_who_was_here_before_continues_with_one_key(page: Page, stage: Stage) -> None:
+    as_carol(page, stage)
+    page.goto(f"{world.HUB}/hub/logout")
+    page.goto(f"{world.HUB}/hub/login")
+    expect(page.locator("#continue")).to_contain_text(world.CMS.title)
+    expect(page.locator("#continue")).to_be_focused()
+    shot(page, stage, "9-continue")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{world.HUB}/**")
+    page.goto(f"{world.HUB}/hub/facility")
+    expect(page.locator("#who")).to_have_text("cms-carol")
+    expect(page.locator("#groups")).to_contain_text("/cms")
+    shot(page, stage, "10-own-page")
+
+
+def test_the_start_page_offers_what_ones_groups_allow_and_tells_a_limit(page: Page, stage: Stage) -> None:
+    page.goto(f"{world.HUB}/hub/oauth/cms/login")
+    sign_in(page, "alice", stage.passwords["alice"], stage)
+    page.wait_for_url(f"{world.HUB}/**")
+    page.goto(f"{world.HUB}/hub/spawn/cms-alice/more")
+    expect(page.get_by_label("Standard")).to_be_checked()
+    expect(page.get_by_label("Analysis")).to_be_visible()
+    shot(page, stage, "11-start-page")
+    stage.cluster.do("patch", "vo", "cms", "-n", "facility", "--type=merge", "-p", limit(0))
+    try:
+        told = page.get_by_text("You may have 0 servers at a time")
+        for _ in range(20):  # until the hub has heard of it
+            page.goto(f"{world.HUB}/hub/spawn/cms-alice/more")
+            page.get_by_role("button", name="Start").click()
+            page.wait_for_load_state()
+            if told.count():
+                break
+        expect(told.first).to_be_visible()
+        shot(page, stage, "12-limit")
+    finally:
+        stage.cluster.do("patch", "vo", "cms", "-n", "facility", "--type=merge", "-p", limit(2))
+
+
+def test_terms_to_be_signed_lead_to_a_page_that_says_so_and_back_in(page: Page, stage: Stage) -> None:
+    as_carol(page, stage)
+    change(stage, world.CMS, "carol", aup_due=True)
+    try:
+        until_reason(stage, "cms-carol", "SignInAgain", 120)
+        page.goto(f"{world.HUB}/hub/home")
+        expect(page.get_by_role("alert")).to_contain_text("Sign in again", timeout=60_000)
+        shot(page, stage, "13-sign-in-again")
+    finally:
+        change(stage, world.CMS, "carol", aup_due=False)
+    page.locator("#continue").click()
+    page.wait_for_url(f"{world.HUB}/**")
+    page.goto(f"{world.HUB}/hub/facility")
+    expect(page.locator("#state")).to_contain_text("You are signed in")
+
+
 def test_a_person_outside_the_allowed_groups_reads_why_and_what_to_do(page: Page, stage: Stage) -> None:
     page.goto(f"{world.HUB}/hub/oauth/cms/login")
     sign_in(page, "mallory", stage.passwords["mallory"], stage)
     page.wait_for_url(f"{world.HUB}/hub/oauth/cms/callback**")
     expect(page.locator("body")).to_contain_text("/cms")
     expect(page.locator("body")).to_contain_text("403")
-    shot(page, stage, "6-not-in-the-group")
+    shot(page, stage, "14-not-in-the-group")
+
+
+def as_carol(page: Page, stage: Stage) -> None:
+    """carol, signed in."""
+    page.goto(f"{world.HUB}/hub/oauth/cms/login")
+    sign_in(page, "carol", stage.passwords["carol"], stage)
+    page.wait_for_url(f"{world.HUB}/**")
+
+
+def limit(servers: int) -> str:
+    """A patch of how many servers each person may have."""
+    return json.dumps({"spec": {"limits": {"user": {"servers": servers}}}})
 
 
 def sign_in(page: Page, account: str, password: str, stage: Stage) -> None:

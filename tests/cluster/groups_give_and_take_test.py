@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
 import pytest
 
-from facility.dev.demo import place, world
+from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
-from facility.dev.demo.material import administrator
-from facility.dev.demo.person import OneAddress, SignInError
-from facility.dev.demo.secrets import ADMINISTRATOR
+from facility.dev.demo.person import SignInError
+from tests.cluster.changing import change
 from tests.cluster.waiting import pod_ready, until_gone, until_ready, until_reason, until_token
 
 pytestmark = pytest.mark.cluster
 Reply = tuple[int, str]
-
-
-def change(stage: Stage, vo: world.DemoVO, login: str, **what: Any) -> None:
-    """Change a person at the VO's issuer while it runs."""
-    asyncio.run(_change(stage, vo, login, what))
-
-
-async def _change(stage: Stage, vo: world.DemoVO, login: str, what: dict[str, Any]) -> None:
-    trust = ssl.create_default_context(cadata=stage.bundle)
-    connector = aiohttp.TCPConnector(resolver=OneAddress(stage.address), ssl=trust)
-    secret = place.material().clients[administrator(vo.name)]
-    who = {"Authorization": aiohttp.encode_basic_auth(ADMINISTRATOR, secret)}
-    url = f"{vo.issuer}admin/people/{login}"
-    async with aiohttp.ClientSession(connector=connector) as http, http.patch(url, json=what, headers=who) as answer:
-        assert answer.status == 200, await answer.text()
-    await asyncio.sleep(0.25)  # aiohttp cannot wait for the end of TLS (its documentation, Graceful Shutdown)
 
 
 async def asked(stage: Stage, account: str, *requests: tuple[Any, ...]) -> list[Reply]:
