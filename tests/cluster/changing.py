@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,8 @@ from facility.dev.demo.secrets import ADMINISTRATOR
 
 def change(stage: Stage, vo: world.DemoVO, login: str, **what: Any) -> None:
     """Change a person at the VO's issuer while it runs."""
-    asyncio.run(_change(stage, vo, login, what))
+    with ThreadPoolExecutor(1) as apart:  # a test with a browser has an event loop in its own thread already
+        apart.submit(asyncio.run, _change(stage, vo, login, what)).result()
 
 
 async def _change(stage: Stage, vo: world.DemoVO, login: str, what: dict[str, Any]) -> None:
