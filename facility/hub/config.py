@@ -69,8 +69,9 @@ def sign_in(c: Any, site: Site) -> None:
     c.Authenticator.enable_auth_state = True
     c.Authenticator.username_pattern = USERNAME
     c.Authenticator.manage_groups = True
-    # never 0: that would switch off every look at a session. The broker answers from memory.
-    c.Authenticator.auth_refresh_age = 300
+    # never 0: that would switch off every look at a session. The broker answers from memory, so often costs nothing:
+    # who opens a page half a minute after their session has ended reads it there
+    c.Authenticator.auth_refresh_age = 30
     # VOAuthenticator looks before each spawn by itself, and says why it refuses; JupyterHub's own look says 403
     c.Authenticator.refresh_pre_spawn = False
     # after a site's own templates, which so win

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from facility.dev.cluster import apt
 from facility.dev.demo import world
@@ -90,8 +90,12 @@ def test_a_person_reads_data_in_a_notebook(page: Page, stage: Stage) -> None:
     page.goto(f"{world.HUB}/hub/spawn")
     page.wait_for_url("**/user/cms-carol/lab**", timeout=180_000)
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=90_000)
-    page.locator(".jp-Notebook .cm-content").first.click()
+    running = page.locator(".jp-Notebook-ExecutionIndicator").first
+    expect(running).to_have_attribute("data-status", "idle", timeout=90_000)  # a kernel that starts takes no cells
+    cell = page.locator(".jp-Notebook .cm-content").first
+    cell.click()
     page.keyboard.type("import os, uproot; uproot.open(os.environ['LAKE_ROOT'] + '/cms/open/nano_dy.root').keys()")
+    expect(cell).to_contain_text("uproot")
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text("Events", timeout=90_000)
     shot(page, stage, "6-read")
@@ -111,7 +115,7 @@ def test_the_chooser_works_by_keyboard_alone_on_a_narrow_screen(page: Page, stag
     page.keyboard.press("Tab")
     page.keyboard.type(stage.passwords["carol"])
     page.keyboard.press("Enter")
-    if page.locator("[name=authorize]").count():
+    if asked_for_consent(page):
         page.locator("[name=authorize]").press("Enter")
     page.wait_for_url(f"{world.HUB}/**")
     page.goto(f"{world.HUB}/hub/home")
@@ -162,8 +166,8 @@ def test_terms_to_be_signed_lead_to_a_page_that_says_so_and_back_in(page: Page, 
     change(stage, world.CMS, "carol", aup_due=True)
     try:
         until_reason(stage, "cms-carol", "SignInAgain", 120)
-        page.goto(f"{world.HUB}/hub/home")
-        expect(page.get_by_role("alert")).to_contain_text("Sign in again", timeout=60_000)
+        told = page.get_by_role("alert").filter(has_text="Sign in again")
+        stage.cluster.wait_for("the page that says so", lambda: shows(page, f"{world.HUB}/hub/home", told), 60)
         shot(page, stage, "13-sign-in-again")
     finally:
         change(stage, world.CMS, "carol", aup_due=False)
@@ -187,6 +191,12 @@ def inside(url: str) -> bool:
     return url.startswith(world.HUB) and "/hub/login" not in url and "/oauth/" not in url
 
 
+def shows(page: Page, url: str, wanted: Locator) -> bool:
+    """Whether that page, asked for anew, shows it: the hub looks at a session every half minute."""
+    page.goto(url)
+    return wanted.count() > 0
+
+
 def as_carol(page: Page, stage: Stage) -> None:
     """carol, signed in."""
     page.goto(f"{world.HUB}/hub/oauth/cms/login")
@@ -205,9 +215,16 @@ def sign_in(page: Page, account: str, password: str, stage: Stage) -> None:
     page.locator("input[name=password]").fill(password)
     shot(page, stage, "2-login")
     page.locator("[type=submit]").first.click()
-    if page.locator("[name=authorize]").count():
+    if asked_for_consent(page):
         shot(page, stage, "3-consent")
         page.locator("[name=authorize]").click()
+
+
+def asked_for_consent(page: Page) -> bool:
+    """Whether the issuer asks before it goes on; at the hub already it did not."""
+    either = "hub => document.querySelector('[name=authorize]') || location.href.startsWith(hub)"
+    page.wait_for_function(either, arg=world.HUB)
+    return not page.url.startswith(world.HUB)
 
 
 def shot(page: Page, stage: Stage, name: str) -> None:

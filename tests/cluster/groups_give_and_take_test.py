@@ -26,12 +26,12 @@ async def asked(stage: Stage, account: str, *requests: tuple[Any, ...]) -> list[
         return [await person.ask(*request) for request in requests]
 
 
-async def spawned(stage: Stage, account: str, profile: str = "", server: str = "") -> Reply:
-    """What comes of starting a server of that profile and name: status and words, or 0 and its environment."""
+async def spawned(stage: Stage, account: str, profile: str = "standard", server: str = "") -> Reply:
+    """What comes of starting a server of that profile and name: status and words."""
     async with stage.at_hub(world.CMS, account) as person:
         user = await person.sign_in()
         path = f"/users/{user}/servers/{server}" if server else f"/users/{user}/server"
-        return await person.ask("POST", path, {"profile": profile} if profile else {})
+        return await person.ask("POST", path, {"profile": profile})
 
 
 def stop_all(stage: Stage, user: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from facility import names
 from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import place, world
 from facility.dev.demo.mainjob import Outcome, Stage, restarts
@@ -84,8 +85,10 @@ def allow(stage: Stage, *destinations: dict[str, Any]) -> None:
 
 
 def test_pods_reach_inside_only_what_the_vo_lists(stage: Stage, dave: str) -> None:
-    (pod,) = stage.cluster.items("pods", "-n", world.NAMESPACE, "-l", "app.kubernetes.io/component=origin")
-    address, port = pod["status"]["podIP"], 1094
+    # an issuer lets in whoever comes, so the only wall between is that of the VO's pods
+    issuer = f"{names.LABEL_COMPONENT}=issuer,{names.LABEL_VO}=cms"
+    (pod,) = stage.cluster.items("pods", "-n", world.NAMESPACE, "-l", issuer)
+    address, port = pod["status"]["podIP"], 8443
     assert not reaches(stage, address, port)
     allow(stage, {"cidr": f"{address}/32", "ports": [port]})
     try:

@@ -107,6 +107,18 @@ def test_a_profile_is_offered_to_those_whose_group_it_names(hub: World) -> None:
     assert hub.start("cms-bob", profile="gpu").status_code == 403
 
 
+def test_a_profile_that_was_lost_is_told_once_and_then_forgotten(hub: World) -> None:
+    both = [{"name": "usual"}, {"name": "gpu"}]
+    hub.tell(cms={"profiles": both})
+    assert hub.start("cms-alice", profile="gpu").status_code == 201
+    assert hub.ask("DELETE", "/users/cms-alice/server").status_code in (202, 204)
+    hub.tell(cms={"profiles": both[:1]})
+    answer = hub.start("cms-alice")
+    assert answer.status_code == 403
+    assert "There is no profile 'gpu' for you" in answer.json()["message"]
+    assert hub.start("cms-alice").status_code == 201
+
+
 def test_a_limit_is_told_on_every_page_and_leaves_no_pod(hub: World) -> None:
     hub.tell(cms={"limits": {"user": {"servers": 1}}})
     alice = hub.page("cms-alice")
