@@ -9,39 +9,10 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from facility import model, names
+from facility.access import Login, SecretReference, Service, Tokens
 from facility.limits import Limits, PodLimits
-from facility.model import Count, Group, Https, Model, ObjectName, Prefix, Quantity, Scope
+from facility.model import Count, Https, Model, ObjectName, Prefix, Quantity, Scope
 from facility.profiles import Profile, SharedVolume
-
-
-class SecretReference(Model):
-    """A Secret in the facility's namespace with the keys `client_id` and `client_secret`."""
-
-    name: ObjectName = Field(description="Name of the Secret.")
-
-
-class Login(Model):
-    """Who may sign in, and what their session may ask for."""
-
-    scopes: tuple[Scope, ...] = Field(
-        default=("openid", "profile", "offline_access", "wlcg.groups"),
-        max_length=64,
-        description="Asked for at sign-in, besides the scopes of the lakes and of batch.",
-    )
-    allowed_groups: tuple[Group, ...] = Field(
-        default=(),
-        max_length=64,
-        description="wlcg.groups of which a person needs at least one; empty: everybody of the issuer.",
-    )
-    admin_groups: tuple[Group, ...] = Field(
-        default=(),
-        max_length=64,
-        description="wlcg.groups whose members may see this VO's people at the hub, and start and stop their servers; "
-        "never enter them, never those of another VO.",
-    )
-    name_claim: str = Field(
-        default="preferred_username", max_length=64, description="The claim that people are named by."
-    )
 
 
 class Lake(Model):
@@ -55,7 +26,8 @@ class Lake(Model):
     scopes: tuple[Scope, ...] = Field(
         min_length=1,
         max_length=64,
-        description="What a person's token for this lake may hold, such as storage.read:/embargoed.",
+        description="What a person's token for this lake may hold, such as storage.read:/embargoed; of other scopes "
+        "than storage.read, storage.stage and storage.poll notebooks and jobs get none.",
     )
     cache_scopes: tuple[Scope, ...] = Field(
         default=("storage.read:/",),
@@ -169,6 +141,10 @@ class VirtualOrganizationSpec(Model):
     client_secret: SecretReference = Field(description="Secret with this facility's client_id and client_secret.")
     login: Login = Field(default=Login(), description="Who may sign in, and what their session may ask for.")
     lakes: tuple[Lake, ...] = Field(default=(), max_length=16, description="The VO's parts of the data lake.")
+    services: tuple[Service, ...] = Field(
+        default=(), max_length=16, description="Further services that people's tokens are for, such as Rucio or FTS."
+    )
+    tokens: Tokens = Field(default=Tokens(), description="How tokens are asked of the issuer.")
     cache: Cache = Field(default=Cache(), description="The VO's XCache.")
     batch: Batch = Field(default=Batch(), description="The VO's access point and execute pods.")
     limits: Limits = Field(default=Limits(), description="Most that the VO's notebook servers may use.")
@@ -190,7 +166,7 @@ class VirtualOrganizationSpec(Model):
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
-        for what, found in (("profile", self.profiles), ("volume", self.volumes)):
+        for what, found in (("profile", self.profiles), ("volume", self.volumes), ("service", self.services)):
             called = [one.name for one in found]
             if doubled := sorted({name for name in called if called.count(name) > 1}):
                 raise ValueError(f"{what} {doubled[0]} is there twice")
@@ -208,11 +184,21 @@ class VirtualOrganizationSpec(Model):
             raise ValueError("the lakes of one VO have one origin: its cache reads from one place")
         return self
 
+    @model_validator(mode="after")
+    def _one_service_per_audience(self) -> Self:
+        taken = {lake.audience for lake in self.lakes}
+        for service in self.services:
+            if service.audience in taken:
+                raise ValueError(f"service {service.name}: the audience is that of a lake or of another service")
+            taken.add(service.audience)
+        return self
+
     @property
     def session_scopes(self) -> tuple[str, ...]:
         """All scopes to ask for at sign-in, each once, in a stable order."""
         batch = self.batch.scopes if self.batch.enabled else ()
-        return tuple(dict.fromkeys([*self.login.scopes, *(s for lake in self.lakes for s in lake.scopes), *batch]))
+        parts = (self.login.scopes, *(one.scopes for one in self.lakes), *(one.scopes for one in self.services), batch)
+        return tuple(dict.fromkeys(scope for part in parts for scope in part))
 
 
 def covers(prefix: str, path: str) -> bool:

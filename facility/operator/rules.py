@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from facility import names
+from facility.access import RESERVED_SERVICES, Audience, ClientName
 from facility.model import ObjectName, Quantity, Scope, Slug
 from facility.operator.metadata import NETWORKS
 from facility.operator.validate import RESERVED as RESERVED_SECRETS
@@ -50,6 +51,8 @@ PATTERNS = {
     _pattern(Slug): "use 1 to 32 of a-z, 0-9 and hyphens, a letter or digit first and last",
     _pattern(ObjectName): "use lower-case letters, digits, hyphens and dots, a letter or digit first and last",
     _pattern(Scope): "a scope has printable ASCII characters without space, quote and backslash: list each by itself",
+    _pattern(Audience): "an audience has printable ASCII characters without space",
+    _pattern(ClientName): "a client_id has printable ASCII characters without space",
 }
 _URL = (
     Rule("self.startsWith('https://')", "must be an https URL: keys and tokens never travel in the open"),
@@ -61,6 +64,10 @@ _URL = (
 _PATH = Rule(
     r"self.startsWith('/') && !self.endsWith('/') && !self.contains('//') && !self.matches(r'/[.][.]?(/|$)')",
     "must be an absolute path such as /cms, without trailing slash, empty parts, '.' and '..'",
+)
+_SECRET = Rule(
+    f"!self.matches(r'^({RESERVED_SECRETS.pattern})$')",
+    "that is a Secret of the facility itself: keep the client's id and secret in one of its own",
 )
 _OURS = " || ".join(f"name.startsWith('{one}')" for one in RESERVED)
 _METADATA = " || ".join(f"cidr('{one}').containsCIDR(cidr(self))" for one in NETWORKS)
@@ -84,12 +91,8 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
             "must have only printable ASCII characters, without space, quote, comma and backslash",
         ),
     ),
-    "spec.clientSecret.name": (
-        Rule(
-            f"!self.matches(r'^({RESERVED_SECRETS.pattern})$')",
-            "that is a Secret of the facility itself: keep the client's id and secret in one of its own",
-        ),
-    ),
+    "spec.clientSecret.name": (_SECRET,),
+    "spec.tokens.exchangeClient.name": (_SECRET,),
     "spec.lakes": (
         Rule(
             "self.all(a, self.exists_one(b, b.prefix == a.prefix || b.prefix.startsWith(a.prefix + '/')))",
@@ -109,6 +112,26 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "spec.lakes[].scopeBase": (Rule(f"self == '/' || ({_PATH.rule})", f"{_PATH.message}; or / alone"),),
+    "spec": (
+        Rule(
+            "!has(self.services) || !has(self.lakes) || "
+            "self.services.all(s, !self.lakes.exists(l, l.audience == s.audience))",
+            "a service has the audience of a lake: one token would open both",
+        ),
+    ),
+    "spec.services": (
+        Rule(_once("name"), "one service is there twice: give each service a name of its own"),
+        Rule(_once("audience"), "two services have one audience: make one service of them"),
+    ),
+    "spec.services[].name": (
+        Rule(
+            f"!self.matches(r'^({RESERVED_SERVICES})$')",
+            "lake, lake2 and so on, and compute are tokens of the facility itself: choose another name",
+        ),
+    ),
+    "spec.services[].consumers": (
+        Rule("self.all(a, self.exists_one(b, b == a))", "a consumer is there twice: list each once"),
+    ),
     "spec.profiles": (
         Rule(_once("name"), "one profile is there twice: give each profile a name of its own"),
         Rule(

@@ -32,6 +32,7 @@ def lakes(*prefixes: str, **changes: Any) -> Change:
     return change
 
 
+RUCIO = {"name": "rucio", "audience": "rucio", "scopes": ["rucio"]}
 REFUSED: dict[str, tuple[Change, str]] = {
     "a name that cannot be part of others": (named("not-a-name"), "1 to 15"),
     "an issuer without TLS": (spec(issuer="http://iam.example/"), "https"),
@@ -42,6 +43,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "servers below nothing": (spec(limits={"user": {"servers": -1}}), "servers"),
     "a destination that is nowhere": (spec(network={"allow": [{"ports": [443]}]}), "host"),
     "one profile twice": (spec(profiles=[{"name": "a"}, {"name": "a"}]), "profile"),
+    "one service twice": (spec(services=[RUCIO, {**RUCIO, "audience": "other"}]), "service"),
+    "a service named as a file of ours": (spec(services=[{**RUCIO, "name": "lake2"}]), "lake2"),
+    "a service with a lake's audience": (spec(services=[{**RUCIO, "audience": world.ORIGIN}]), "both"),
+    "no requests at all": (spec(tokens={"requestsPerSecond": 0}), "requestsPerSecond"),
     "a misspelt field": (spec(isuer="https://iam.example/"), "isuer"),
 }
 

@@ -27,6 +27,8 @@ SPEC = {
     ],
 }
 
+RUCIO = {"name": "rucio", "audience": "rucio", "scopes": ["rucio"]}
+
 
 def vo(**changes: object) -> dict[str, object]:
     return {"metadata": {"name": "cms", "generation": 3}, "spec": {**SPEC, **changes}}
@@ -88,6 +90,19 @@ def test_a_virtual_organization_is_read_and_its_session_scopes_are_each_asked_on
     assert len(set(read.spec.session_scopes)) == len(read.spec.session_scopes)
 
 
+def test_a_service_is_for_notebooks_and_jobs_unless_it_says_which_and_is_asked_for_at_sign_in() -> None:
+    fts = {"name": "fts", "audience": "https://fts.example.org:8446", "scopes": ["fts"], "consumers": ["job"]}
+    spec = VirtualOrganization.parse(vo(services=[RUCIO, fts])).spec
+    assert [one.consumers for one in spec.services] == [("notebook", "job"), ("job",)]
+    assert {"rucio", "fts"} < set(spec.session_scopes)
+
+
+def test_a_vo_that_says_nothing_of_tokens_refreshes_with_its_own_client_five_times_a_second() -> None:
+    spec = VirtualOrganization.parse(vo()).spec
+    assert (spec.tokens.grant, spec.tokens.exchange_client, spec.tokens.requests_per_second) == ("Refresh", None, 5)
+    assert (spec.services, spec.login.device_client) == ((), "")
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -99,6 +114,18 @@ def test_a_virtual_organization_is_read_and_its_session_scopes_are_each_asked_on
         ({"lakes": [SPEC["lakes"][0], {**SPEC["lakes"][0], "prefix": "/cms/x"}]}, "overlaps"),  # type: ignore[index]
         ({"lakes": [{**SPEC["lakes"][0], "scopes": ["storage.read:/ x"]}]}, "pattern"),  # type: ignore[index]
         ({"clientSecret": {"name": "../x"}}, "pattern"),
+        ({"services": [{**RUCIO, "name": "lake2"}]}, "taken"),
+        ({"services": [{**RUCIO, "name": "compute"}]}, "taken"),
+        ({"services": [RUCIO, {**RUCIO, "audience": "other"}]}, "service rucio is there twice"),
+        ({"services": [RUCIO, {**RUCIO, "name": "other"}]}, "of another service"),
+        ({"services": [{**RUCIO, "audience": "https://se.example.org:1094"}]}, "audience is that of a lake"),
+        ({"services": [{**RUCIO, "audience": "ru cio"}]}, "pattern"),
+        ({"services": [{**RUCIO, "scopes": []}]}, "at least 1"),
+        ({"services": [{**RUCIO, "consumers": ["cache"]}]}, "notebook"),
+        ({"services": [{**RUCIO, "consumers": ["job", "job"]}]}, "twice"),
+        ({"tokens": {"grant": "Password"}}, "Refresh"),
+        ({"tokens": {"requestsPerSecond": 0}}, "greater"),
+        ({"login": {"deviceClient": "a b"}}, "pattern"),
     ],
 )
 def test_a_wrong_virtual_organization_says_what_is_wrong(changes: dict[str, object], says: str) -> None:
