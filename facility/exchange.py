@@ -82,7 +82,7 @@ class TokenSource(Protocol):
     def wanted(self, seen: str = "", wait: float = 0.0) -> Listing:
         """What this pod should have; at the latest after `wait` seconds while that is `seen`. Raises BrokerError."""
 
-    def token(self, audience: str, scope: str = "") -> Token:
+    def token(self, audience: str, scope: str = "", subject: str = "", min_valid: int = 0) -> Token:
         """A token for one audience; scope "" means all that policy allows. Raises BrokerError."""
 
 
@@ -123,10 +123,13 @@ class Broker:
             with suppress(OSError):  # it has just been answered
                 socket.socket.shutdown(waiting.sock, socket.SHUT_RDWR)
 
-    def token(self, audience: str, scope: str = "", subject: str = "") -> Token:
-        """`POST /token`. `subject`: the owner for whom an access point asks; other pods ask for themselves."""
+    def token(self, audience: str, scope: str = "", subject: str = "", min_valid: int = 0) -> Token:
+        """`POST /token`. `subject`: the owner for whom an access point asks; other pods ask for themselves.
+
+        `min_valid`: seconds that the token should live at least; the broker refuses more than half of its life.
+        """
         form = {"grant_type": _GRANT, "subject_token": self._who(), "subject_token_type": _JWT, "audience": audience}
-        optional = {"scope": scope, "requested_subject": subject}
+        optional = {"scope": scope, "requested_subject": subject, "min_valid": str(min_valid) if min_valid > 0 else ""}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         asked = self._now()
         body = urlencode(form | {name: value for name, value in optional.items() if value})

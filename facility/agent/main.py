@@ -7,6 +7,7 @@ exits because the broker is away: a sidecar that exits at start would keep the n
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given:
         print("usage: python3 -m facility.agent.main [--ready]", file=sys.stderr)
         return 2
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold tokens
     broker = Broker(os.environ["AGENT_BROKER_URL"], Path(os.environ.get("AGENT_IDENTITY", _IDENTITY)))
     stop = threading.Event()
 
