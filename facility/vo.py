@@ -238,6 +238,12 @@ class VirtualOrganization(Model):
     spec: VirtualOrganizationSpec
     status: VirtualOrganizationStatus = VirtualOrganizationStatus()
 
+    @model_validator(mode="after")
+    def _service_of_another_name(self) -> Self:
+        if any(service.name == self.name for service in self.spec.services):
+            raise ValueError(f"a service may not have the VO's own name, {self.name}: so is jobs' token for the lake")
+        return self
+
     @classmethod
     def parse(cls, obj: dict[str, Any]) -> VirtualOrganization:
         """From a Kubernetes object. Raises pydantic.ValidationError or names.BadNameError, with what to mend."""

@@ -5,16 +5,29 @@ Every error of the broker is one of these when it reaches a caller; nothing else
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class BrokerError(Exception):
-    """An answer that is no token. `status` is HTTP's, `error` OAuth's, `retry_after` in seconds."""
+    """An answer that is no token. `status` is HTTP's, `error` OAuth's, `retry_after` in seconds.
 
-    def __init__(self, status: int, error: str, description: str, retry_after: int | None = None) -> None:
+    allowed: audience to scopes, where more was asked for than policy allows.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        description: str,
+        retry_after: int | None = None,
+        allowed: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(description)
         self.status = status
         self.error = error
         self.description = description
         self.retry_after = retry_after
+        self.allowed = allowed
 
 
 def invalid_request(description: str) -> BrokerError:

@@ -10,7 +10,8 @@ from facility.broker import errors
 from facility.broker.cache import Key, Token, TokenCache
 from facility.broker.errors import BrokerError
 from facility.broker.groups import Groups
-from facility.broker.identity import AccessPoint, Cache, Caller, Notebook
+from facility.broker.holdings import Holding, named
+from facility.broker.identity import AccessPoint, Cache, Caller, Hub, Notebook
 from facility.broker.renewal import Renewal, over
 from facility.broker.sessions import Session, Sessions
 from facility.broker.store import StoreError
@@ -25,28 +26,16 @@ from facility.vo import VirtualOrganization
 
 @dataclass(frozen=True)
 class Ask:
-    """What a caller asks for. `scope` empty: all that is allowed; `subject`: the owner, named by access points."""
+    """What a caller asks for.
+
+    `scope` empty: all that is allowed; `subject`: the owner, named by access points; `least`: seconds of life that the
+    token should have left.
+    """
 
     audience: str
     scope: str = ""
     subject: str = ""
-
-
-@dataclass(frozen=True)
-class WantedFile:
-    """A token that an agent keeps as a file."""
-
-    name: str
-    audience: str
-    scope: str
-
-
-@dataclass(frozen=True)
-class Holding:
-    """What an agent keeps; with a refusal it may keep none of it now."""
-
-    files: tuple[WantedFile, ...] = ()
-    refusal: BrokerError | None = None
+    least: float = 0.0
 
 
 class Exchange:
@@ -68,63 +57,63 @@ class Exchange:
         self._renewal = renewal
         self._groups = groups
 
-    async def token(self, caller: Caller, ask: Ask) -> Token:
-        """The token that was asked for. Raises BrokerError."""
-        if isinstance(caller, Cache):
-            if ask.subject:
-                raise errors.access_denied("a cache gets tokens of its own only")
-            return await self._of_cache(self._vos.get(caller.vo), ask)
-        user = self._subject(caller, ask.subject)
-        vo = self._vos.get(names.split_hub_user(user)[0])
-        allowed = self._policy(caller, vo)
-        session = await self._session(vo, user)
-        scopes = _choose(policy.granted(allowed, session.granted), ask, vo.name)
-        return await self._get(vo, user, ask.audience, scopes, self._renewal.of_person)
-
-    async def wanted(self, caller: Caller) -> Holding:
-        """What this caller's agent keeps. Raises BrokerError when nothing can be said."""
-        if not isinstance(caller, Notebook | Cache):
-            return Holding()
-        name = caller.vo if isinstance(caller, Cache) else names.split_hub_user(caller.user)[0]
-        try:
-            vo = self._vos.get(name)
-        except BrokerError as error:  # the files it has are named all the same: that is what it removes
-            known = self._vos.find(name)
-            return Holding(self._files(caller, known, None) if known else (), error)
-        if isinstance(caller, Cache):
-            return Holding(self._files(caller, vo, None))
-        try:
-            session = await self._session(vo, caller.user)
-        except BrokerError as error:
-            if error.error != "interaction_required":
-                raise
-            return Holding(self._files(caller, vo, ()), error)
-        return Holding(self._files(caller, vo, session.granted))
-
-    def _files(
-        self, caller: Notebook | Cache, vo: VirtualOrganization, granted: tuple[Scope, ...] | None
-    ) -> tuple[WantedFile, ...]:
-        """The caller's files; `granted` None: as the VO has them, whatever was granted."""
-        if isinstance(caller, Cache):
-            return _files(policy.cache(vo.spec), None)
-        allowed = self._policy(caller, vo)
-        return _files(allowed if granted is None else policy.granted(allowed, granted), self._site.compute_audience)
-
-    def _subject(self, caller: Caller, named: str) -> str:
-        """The hub user whose token this is. Raises BrokerError 403 for anybody who is not the caller's."""
+    @staticmethod
+    def subject(caller: Caller, ask: Ask) -> str:
+        """Whose token this is: a hub user's, or a VO's own. Raises BrokerError when it is not the caller's."""
         if isinstance(caller, Notebook):
             vo, name = names.split_hub_user(caller.user)
-            if named not in ("", caller.user, names.owner(vo, name)):
+            if ask.subject not in ("", caller.user, names.owner(vo, name)):
                 raise errors.access_denied(f"this pod belongs to {caller.user} and gets no tokens of anybody else")
             return caller.user
         if isinstance(caller, AccessPoint):
-            return _owner(caller.vo, named)
-        raise errors.access_denied("the hub hands sessions over and gets no tokens")
+            return _owner(caller.vo, ask.subject)
+        if isinstance(caller, Hub):
+            raise errors.access_denied("the hub hands sessions over and gets no tokens")
+        if ask.subject:
+            raise errors.access_denied("a cache gets tokens of its own only")
+        return caller.vo
+
+    async def token(self, caller: Caller, ask: Ask) -> Token:
+        """The token that was asked for. Raises BrokerError."""
+        whose = self.subject(caller, ask)
+        if isinstance(caller, Cache):
+            vo = self._vos.get(whose)
+            scopes = _choose(self._policy(caller, vo), ask, vo.name)
+            return await self._get(vo, "", ask, scopes, self._renewal.of_client)
+        vo = self._vos.get(names.split_hub_user(whose)[0])
+        allowed = policy.granted(self._policy(caller, vo), await self._granted(vo, whose))
+        return await self._get(vo, whose, ask, _choose(allowed, ask, vo.name), self._renewal.of_person)
+
+    async def wanted(self, caller: Caller) -> Holding:
+        """What this caller's agent keeps; of an access point, what jobs may have. Raises BrokerError: it is unknown."""
+        if isinstance(caller, Hub):
+            return Holding()
+        name = names.split_hub_user(caller.user)[0] if isinstance(caller, Notebook) else caller.vo
+        known = self._vos.find(name)
+        allowed = self._policy(caller, known) if known else {}
+        try:
+            vo = self._vos.get(name)
+            if isinstance(caller, Notebook):
+                allowed = policy.granted(allowed, await self._granted(vo, caller.user))
+            refusal = None
+        except BrokerError as error:  # the files are named all the same: that is what an agent removes
+            if error.status == 503:
+                raise
+            refusal = error
+        return Holding(named(known.spec, allowed, self._site.compute_audience) if known else (), refusal)
+
+    async def _granted(self, vo: VirtualOrganization, user: str) -> tuple[Scope, ...]:
+        return (await self._session(vo, user)).granted
 
     def _policy(self, caller: Caller, vo: VirtualOrganization) -> Allowed:
-        if isinstance(caller, Notebook):
-            return policy.notebook(vo.spec, self._site.compute_audience)
-        return policy.lakes(vo.spec)
+        match caller:
+            case Notebook():
+                return policy.notebook(vo.spec, self._site.compute_audience)
+            case AccessPoint():
+                return policy.job(vo.spec, self._site.compute_audience)
+            case Cache():
+                return policy.cache(vo.spec)
+        return {}
 
     async def _session(self, vo: VirtualOrganization, user: str) -> Session:
         try:
@@ -137,22 +126,18 @@ class Exchange:
             raise errors.not_in_group(self._site.public_url, vo.name)
         return session
 
-    async def _of_cache(self, vo: VirtualOrganization, ask: Ask) -> Token:
-        scopes = _choose(policy.cache(vo.spec), ask, vo.name)
-        return await self._get(vo, "", ask.audience, scopes, self._renewal.of_client)
-
     async def _get(
         self,
         vo: VirtualOrganization,
         user: str,
-        audience: str,
+        ask: Ask,
         scopes: tuple[Scope, ...],
-        renew: Callable[[VirtualOrganization, str, str, tuple[Scope, ...]], Awaitable[Token]],
+        renew: Callable[[VirtualOrganization, str, str, tuple[Scope, ...], float], Awaitable[Token]],
     ) -> Token:
         scopes = tuple(sorted(scopes))
-        key = Key(vo.name, user, audience, algebra.text(scopes))
+        key = Key(vo.name, user, ask.audience, algebra.text(scopes))
         try:
-            return await self._cache.get(key, lambda: renew(vo, user, audience, scopes))
+            return await self._cache.get(key, lambda need: renew(vo, user, ask.audience, scopes, need), ask.least)
         finally:
             self._vos.get(vo.name)  # closed meanwhile: no token goes out, whatever came of the request
 
@@ -161,7 +146,8 @@ def _choose(allowed: Allowed, ask: Ask, vo: str) -> tuple[Scope, ...]:
     try:
         return policy.choose(allowed, ask.audience, ask.scope, vo)
     except policy.RefusedError as error:
-        raise BrokerError(403 if error.error == "access_denied" else 400, error.error, str(error)) from None
+        status = 403 if error.error == "access_denied" else 400
+        raise BrokerError(status, error.error, str(error), allowed=error.allowed) from None
 
 
 def _owner(vo: str, named: str) -> str:
@@ -174,12 +160,3 @@ def _owner(vo: str, named: str) -> str:
     if found != vo:
         raise errors.access_denied(f"the access point of {vo} gets tokens of the people of {vo} only")
     return names.hub_user(found, name)
-
-
-def _files(allowed: Allowed, compute: str | None) -> tuple[WantedFile, ...]:
-    """`lake` for the first lake audience, `lake2` and so on for further ones, `compute` for the batch system."""
-    lakes = [audience for audience in allowed if audience != compute]
-    called = {audience: "lake" if index == 1 else f"lake{index}" for index, audience in enumerate(lakes, 1)}
-    return tuple(
-        WantedFile(called.get(audience, "compute"), audience, algebra.text(s)) for audience, s in allowed.items()
-    )

@@ -16,8 +16,9 @@ from typing import Any
 
 from facility import names
 from facility.broker.changes import Changes
-from facility.broker.exchange import Exchange, Holding
-from facility.broker.identity import Cache, Caller, Notebook
+from facility.broker.exchange import Exchange
+from facility.broker.holdings import Holding
+from facility.broker.identity import Caller, Hub, Notebook
 
 LONGEST = 60.0  # seconds
 #: seconds until those come back who are sent away because the process ends, one after the other
@@ -70,4 +71,4 @@ def document(holding: Holding) -> dict[str, Any]:
 def _names(caller: Caller) -> tuple[str, ...]:
     if isinstance(caller, Notebook):
         return caller.user, names.split_hub_user(caller.user)[0]
-    return (caller.vo,) if isinstance(caller, Cache) else ()
+    return () if isinstance(caller, Hub) else (caller.vo,)

@@ -116,7 +116,8 @@ def virtual_organizations() -> Schema:
     ]
     spec, status = structural(VirtualOrganizationSpec), structural(VirtualOrganizationStatus)
     spec = ruled(spec, "spec", rules.VIRTUAL_ORGANIZATION)
-    return _definition("VirtualOrganization", ["vo"], spec, status, columns, rules.VO_NAME._asdict())
+    told = [one._asdict() for one in rules.OBJECT]
+    return _definition("VirtualOrganization", ["vo"], spec, status, columns, told)
 
 
 def facility_users() -> Schema:
@@ -136,11 +137,11 @@ def facility_users() -> Schema:
         _column("Subject", ".spec.sub", priority=1),
     ]
     spec, status = structural(FacilityUserSpec), structural(FacilityUserStatus)
-    return _definition("FacilityUser", ["fu"], spec, status, columns, rule)
+    return _definition("FacilityUser", ["fu"], spec, status, columns, [rule])
 
 
 def _definition(
-    kind: str, short: list[str], spec: Schema, status: Schema, columns: list[Schema], rule: Schema
+    kind: str, short: list[str], spec: Schema, status: Schema, columns: list[Schema], told: list[Schema]
 ) -> Schema:
     plural = f"{kind.lower()}s"
     version = {
@@ -153,7 +154,7 @@ def _definition(
             "openAPIV3Schema": {
                 "type": "object",
                 "required": ["spec"],
-                "x-kubernetes-validations": [rule],
+                "x-kubernetes-validations": told,
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},

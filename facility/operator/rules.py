@@ -72,9 +72,16 @@ _SECRET = Rule(
 _OURS = " || ".join(f"name.startsWith('{one}')" for one in RESERVED)
 _METADATA = " || ".join(f"cidr('{one}').containsCIDR(cidr(self))" for one in NETWORKS)
 
-VO_NAME = Rule(
-    f"self.metadata.name.matches('^{names.VO_NAME.pattern}$')",
-    "a VO's name has 1 to 15 of a-z and 0-9, beginning with a letter",
+#: of the object whole, its name included
+OBJECT = (
+    Rule(
+        f"self.metadata.name.matches('^{names.VO_NAME.pattern}$')",
+        "a VO's name has 1 to 15 of a-z and 0-9, beginning with a letter",
+    ),
+    Rule(
+        "!has(self.spec.services) || !self.spec.services.exists(s, s.name == self.metadata.name)",
+        "no service has the VO's own name: so is called what jobs have for the lake",
+    ),
 )
 #: by the place in an object, [] for each of a list
 VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {

@@ -116,6 +116,7 @@ def test_a_vo_that_says_nothing_of_tokens_refreshes_with_its_own_client_five_tim
         ({"clientSecret": {"name": "../x"}}, "pattern"),
         ({"services": [{**RUCIO, "name": "lake2"}]}, "taken"),
         ({"services": [{**RUCIO, "name": "compute"}]}, "taken"),
+        ({"services": [{**RUCIO, "name": "cms"}]}, "own name"),
         ({"services": [RUCIO, {**RUCIO, "audience": "other"}]}, "service rucio is there twice"),
         ({"services": [RUCIO, {**RUCIO, "name": "other"}]}, "of another service"),
         ({"services": [{**RUCIO, "audience": "https://se.example.org:1094"}]}, "audience is that of a lake"),

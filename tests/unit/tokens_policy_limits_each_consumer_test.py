@@ -31,8 +31,37 @@ def test_a_notebook_may_have_the_lakes_and_the_batch_system() -> None:
 
 
 def test_a_job_may_have_the_lakes_only_and_a_vo_without_batch_has_no_compute() -> None:
-    assert list(policy.lakes(vo())) == ["https://o.test:1094"]
+    assert list(policy.job(vo(), COMPUTE)) == ["https://o.test:1094"]
     assert list(policy.notebook(vo(batch={"enabled": False}), COMPUTE)) == ["https://o.test:1094"]
+
+
+RUCIO = {"name": "rucio", "audience": "rucio", "scopes": ["rucio", "openid"]}
+SERVICES = [RUCIO, {"name": "fts", "audience": "https://fts.test:8446", "scopes": ["fts"], "consumers": ["job"]}]
+
+
+def test_services_are_for_the_consumers_that_they_name_and_for_no_cache() -> None:
+    organization = vo(services=SERVICES)
+    assert list(policy.notebook(organization, COMPUTE)) == ["https://o.test:1094", COMPUTE, "rucio"]
+    assert list(policy.job(organization, COMPUTE)) == ["https://o.test:1094", "rucio", "https://fts.test:8446"]
+    assert list(policy.cache(organization)) == ["https://o.test:1094"]
+    assert scopes.text(policy.job(organization, COMPUTE)["rucio"]) == "rucio openid"
+
+
+def test_notebooks_and_jobs_only_read_whatever_else_a_lake_lists() -> None:
+    listed = "storage.read:/open storage.modify:/open storage.create:/ storage.stage:/tape storage.poll:/ openid"
+    organization = vo(lakes=[{**LAKE, "prefix": "/cms", "scopes": listed.split()}])
+    for allowed in (policy.notebook(organization, COMPUTE), policy.job(organization, COMPUTE)):
+        assert scopes.text(allowed["https://o.test:1094"]) == "storage.read:/open storage.stage:/tape storage.poll:/"
+
+
+@pytest.mark.parametrize("taken", ["lake", "service"])
+def test_no_job_gets_a_token_for_submitting_by_whatever_name(taken: str) -> None:
+    lake = {**LAKE, "prefix": "/cms", "scopes": ["storage.read:/"], "audience": COMPUTE}
+    service = {"name": "ce", "audience": COMPUTE, "scopes": ["compute.create", "admin"]}
+    organization = vo(lakes=[lake]) if taken == "lake" else vo(lakes=[], services=[service])
+    assert policy.job(organization, COMPUTE) == {}
+    only = policy.notebook(organization, COMPUTE)
+    assert scopes.text(only[COMPUTE]) == "compute.read compute.create compute.modify compute.cancel"
 
 
 def test_a_cache_may_have_the_scopes_of_its_misses() -> None:
@@ -63,10 +92,13 @@ def test_asking_beyond_policy_is_refused_with_what_is_allowed(audience: str, sco
         policy.choose(allowed, audience, scope, "cms")
     assert caught.value.error == error
     assert said in str(caught.value)
+    open_data = {"https://o.test:1094": "storage.read:/open"}
+    everything = open_data | ({COMPUTE: ""} if error == "invalid_target" else {})
+    assert caught.value.allowed == everything
 
 
 def test_asking_for_nothing_in_particular_gives_all_that_is_allowed_and_less_is_possible() -> None:
-    allowed = policy.lakes(vo())
+    allowed = policy.job(vo(), COMPUTE)
     assert policy.choose(allowed, "https://o.test:1094", " ", "cms") == allowed["https://o.test:1094"]
     narrow = policy.choose(allowed, "https://o.test:1094", "storage.read:/open/below", "cms")
     assert scopes.text(narrow) == "storage.read:/open/below"
