@@ -1,29 +1,36 @@
 """Access tokens in memory: one per (user, audience, scope), asked for once however many want it at the same time.
 
-A token is handed out while it has more than about half of its life left, then a new one is fetched; the odd tenth
-keeps thousands of tokens from being renewed in the same second. When no new one is to be had, the old one serves
-until it expires. Nothing here is ever written anywhere.
+A token is handed out until little of its life is left, then a new one is fetched; how little differs a bit from token
+to token, so that thousands are not renewed in the same second. Whoever has a token that is still good is not kept
+waiting for the next one for long, and when no new one is to be had, the old one serves until it expires.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from facility.broker.errors import BrokerError, unavailable
+from facility.broker import errors
+from facility.broker.errors import BrokerError
 
-JITTER = 0.1
+MARGIN = 150.0  # seconds of life left at which a token is renewed; half of its life if that is less
+SPREAD = 0.2  # by how much of itself that differs from token to token
 #: seconds for which a token that could not be renewed is handed out before the next try
 AGAIN = 5.0
 #: different tokens of one user at a time: scopes can be narrowed without end, the issuer's patience has one
 MOST = 32
+#: seconds that somebody waits for a new token who has one, or has none; agents hang up after 10
+PATIENCE = (1.0, 8.0)
+SWEEP = 300.0  # seconds between two looks for tokens that have expired
 
 
 @dataclass(frozen=True)
 class Key:
-    """Whose token, for what. `user` is empty for the VO's cache; `scope` is sorted."""
+    """Whose token, for what. `user` is empty for the VO's cache, `audience` for what the broker itself exchanges at
+    the issuer; `scope` is sorted."""
 
     vo: str
     user: str
@@ -40,90 +47,192 @@ class Token:
     expires: float
 
 
-@dataclass
-class _Entry:
+@dataclass(frozen=True)
+class Entry:
+    """A token that is kept; `life` in seconds, as it was when it came."""
+
+    key: Key
     token: Token
-    renew: float
+    life: float
 
 
-Fetch = Callable[[], Awaitable[Token]]
+@dataclass
+class _Kept:
+    """`margin`: renewed with less than that left; `pause`: until then it is handed out all the same."""
+
+    entry: Entry
+    margin: float
+    pause: float = 0.0
+
+
+#: fetches a token that is needed at this moment (seconds since the epoch)
+Fetch = Callable[[float], Awaitable[Token]]
+
+
+def margin(life: float) -> float:
+    """Seconds of life left at which a token of that life is renewed, but for the spread."""
+    return min(life / 2, MARGIN)
+
+
+@dataclass
+class _Person:
+    """What is kept for a user, and what is being fetched."""
+
+    kept: dict[Key, _Kept] = field(default_factory=dict)
+    flights: dict[Key, asyncio.Task[Token]] = field(default_factory=dict)
+
+    def sweep(self, now: float) -> bool:
+        """Throws expired tokens away; whether anything is left."""
+        self.kept = {key: kept for key, kept in self.kept.items() if kept.entry.token.expires > now}
+        return bool(self.kept or self.flights)
 
 
 class TokenCache:
-    """Tokens by key. `now` gives seconds since the epoch, `spread` a number from -1 to 1."""
+    """Tokens by key.
 
-    def __init__(self, now: Callable[[], float], spread: Callable[[], float] | None = None) -> None:
+    `now` gives seconds since the epoch, `spread` a number from -1 to 1; `changed` is told of each key whose token has
+    come or gone; `patience`: see PATIENCE.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        spread: Callable[[], float] | None = None,
+        changed: Callable[[Key], None] = lambda _: None,
+        patience: tuple[float, float] = PATIENCE,
+    ) -> None:
         self._now = now
         self._spread = spread or (lambda: random.uniform(-1, 1))  # noqa: S311 - spreads load, guards nothing
-        self._entries: dict[Key, _Entry] = {}
-        self._flights: dict[Key, asyncio.Task[Token]] = {}
+        self._changed = changed
+        self._patience = patience
+        self._people: defaultdict[tuple[str, str], _Person] = defaultdict(_Person)
         self._tasks: set[asyncio.Task[Token]] = set()
+        self._swept = now()
 
-    async def get(self, key: Key, fetch: Fetch) -> Token:
-        """A token with life in it, from memory or by `fetch`. Raises what `fetch` raises if nothing cached will do."""
-        entry = self._entries.get(key)
-        if entry is not None and self._now() < entry.renew:
-            return entry.token
-        flight = self._flights.get(key)
-        if flight is None:
-            self._make_room(key)
-            flight = self._flights[key] = self._start(key, fetch)
-        # A caller who goes away must not take the fetch from the others, nor cut it short between rotation and store.
-        return await asyncio.shield(flight)
+    async def get(self, key: Key, fetch: Fetch, least: float = 0.0) -> Token:
+        """A token with life in it, and with more than `least` seconds of it unless the issuer is in trouble.
+
+        Raises:
+            BrokerError: 400 when `least` is more than half of a token's life; whatever `fetch` raises when nothing at
+                hand will do.
+        """
+        kept = self._find(key)
+        if kept is not None and self._good(kept, least):
+            return kept.entry.token
+        token = await self._fetched(key, fetch, kept)
+        if (new := self._find(key)) is not None and new.entry.token is token:
+            _check(new.entry.life, least)
+        return token
 
     def drop(self, vo: str, user: str | None = None) -> None:
         """Forgets the tokens of a VO, or of one user; what is being fetched for them will not be kept."""
-        for key in [key for key in {*self._entries, *self._flights} if key.vo == vo and user in (None, key.user)]:
-            self._entries.pop(key, None)
-            self._flights.pop(key, None)
+        whose = [(vo, user)] if user is not None else [who for who in self._people if who[0] == vo]
+        for person in [self._people.pop(who, _Person()) for who in whose]:
+            for key in person.kept:
+                self._changed(key)
+
+    def forget(self, key: Key, token: Token) -> None:
+        """Forgets this one token; a newer one of the key stays."""
+        kept = self._find(key)
+        if kept is not None and kept.entry.token == token:
+            del self._people[key.vo, key.user].kept[key]
+            self._changed(key)
+
+    def entries(self, vo: str | None = None, user: str | None = None) -> list[Entry]:
+        """What is kept and has not expired, of everybody, of a VO, or of one user of it."""
+        now = self._now()
+        people = [one for who, one in self._people.items() if vo in (None, who[0])]
+        if vo is not None and user is not None:
+            people = [self._people[vo, user]] if (vo, user) in self._people else []
+        return [one.entry for person in people for one in person.kept.values() if one.entry.token.expires > now]
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Takes in what an earlier process had kept, as far as it is still good and memory has nothing better."""
+        for entry in entries:
+            known = self._find(entry.key)
+            if entry.token.expires > max(self._now(), known.entry.token.expires if known else 0.0):
+                self._put(entry)
 
     async def settle(self) -> None:
         """Waits for all that is being fetched."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _make_room(self, key: Key) -> None:
+    def _find(self, key: Key) -> _Kept | None:
+        person = self._people.get((key.vo, key.user))
+        return person.kept.get(key) if person else None
+
+    def _good(self, kept: _Kept, least: float) -> bool:
+        now = self._now()
+        left = kept.entry.token.expires - now
+        if left <= 0:
+            return False
+        _check(kept.entry.life, least)
+        return left > max(kept.margin, least) or now < kept.pause
+
+    async def _fetched(self, key: Key, fetch: Fetch, kept: _Kept | None) -> Token:
+        """A new token, or the one at hand if that is good and the new one takes long."""
+        old = kept.entry.token if kept and kept.entry.token.expires > self._now() else None
+        flight = self._flight(key, fetch, old.expires if old else self._now())
+        # A caller who goes away must not take the fetch from the others, nor cut it short between rotation and store.
+        done, _ = await asyncio.wait({flight}, timeout=self._patience[0 if old else 1])
+        if done:
+            return flight.result()
+        if old is not None and old.expires > self._now():
+            return old
+        raise errors.unavailable("the issuer is being asked; it takes its time")
+
+    def _flight(self, key: Key, fetch: Fetch, need: float) -> asyncio.Task[Token]:
+        """The fetch under way, or a new one."""
+        person = self._people[key.vo, key.user]
+        if key not in person.flights:
+            self._make_room(person, key)
+            person.flights[key] = task = asyncio.create_task(self._fly(person, key, fetch, need))
+            self._tasks.add(task)
+            task.add_done_callback(self._landed)
+        return person.flights[key]
+
+    def _make_room(self, person: _Person, key: Key) -> None:
         """Throws expired tokens away. Raises BrokerError when the user has too many all the same."""
         now = self._now()
-        for old in [old for old, entry in self._entries.items() if entry.token.expires <= now]:
-            del self._entries[old]
-        others = {one for one in {*self._entries, *self._flights} if (one.vo, one.user) == (key.vo, key.user)} - {key}
-        if len(others) >= MOST:
-            raise unavailable(f"more than {MOST} different tokens at a time", retry_after=60)
-
-    def _start(self, key: Key, fetch: Fetch) -> asyncio.Task[Token]:
-        task = asyncio.create_task(self._fly(key, fetch))
-        self._tasks.add(task)
-        task.add_done_callback(self._landed)
-        return task
+        if now >= self._swept + SWEEP:
+            self._swept = now
+            for who in [who for who, one in self._people.items() if one is not person and not one.sweep(now)]:
+                del self._people[who]
+        person.sweep(now)
+        if len({*person.kept, *person.flights} - {key}) >= MOST:
+            raise errors.unavailable(f"more than {MOST} different tokens at a time", retry_after=60)
 
     def _landed(self, task: asyncio.Task[Token]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # seen, should all callers have gone away
 
-    async def _fly(self, key: Key, fetch: Fetch) -> Token:
+    async def _fly(self, person: _Person, key: Key, fetch: Fetch, need: float) -> Token:
         try:
-            token = await fetch()
+            token = await fetch(need)
         except BrokerError as error:
             return self._fall_back(key, error)
         else:
-            self._keep(key, token)
+            if self._people.get((key.vo, key.user)) is person:  # not dropped meanwhile
+                self._put(Entry(key, token, token.expires - self._now()))
+                self._changed(key)
             return token
         finally:
-            if self._mine(key):
-                del self._flights[key]
+            del person.flights[key]
 
-    def _keep(self, key: Key, token: Token) -> None:
-        if self._mine(key):
-            now = self._now()
-            self._entries[key] = _Entry(token, now + (token.expires - now) * (0.5 + JITTER * self._spread()))
+    def _put(self, entry: Entry) -> None:
+        left = margin(entry.life) * (1 + SPREAD * self._spread())
+        self._people[entry.key.vo, entry.key.user].kept[entry.key] = _Kept(entry, left)
 
     def _fall_back(self, key: Key, error: BrokerError) -> Token:
-        entry = self._entries.get(key)
-        if error.status != 503 or entry is None or entry.token.expires <= self._now():
+        kept = self._find(key)
+        if error.status != 503 or kept is None or kept.entry.token.expires <= self._now():
             raise error
-        entry.renew = min(self._now() + AGAIN, entry.token.expires)
-        return entry.token
+        kept.pause = self._now() + AGAIN
+        return kept.entry.token
 
-    def _mine(self, key: Key) -> bool:
-        return self._flights.get(key) is asyncio.current_task()
+
+def _check(life: float, least: float) -> None:
+    """Raises BrokerError when so much life is asked for that tokens would be renewed all the time."""
+    if least > life / 2:
+        raise errors.invalid_request(f"min_valid can be {int(life / 2)} at most: half of the life of these tokens")

@@ -35,6 +35,31 @@ def invalid_request(description: str) -> BrokerError:
     return BrokerError(400, "invalid_request", description)
 
 
+def unsupported_grant_type(description: str) -> BrokerError:
+    """Another grant than the one that there is."""
+    return BrokerError(400, "unsupported_grant_type", description)
+
+
+def too_slow() -> BrokerError:
+    """The request's body has not come in time."""
+    return BrokerError(408, "invalid_request", "the request took too long to come")
+
+
+def too_large(most: int) -> BrokerError:
+    """The request's body is too large."""
+    return BrokerError(413, "invalid_request", f"a request has {most} bytes at most")
+
+
+def wrong_type(description: str) -> BrokerError:
+    """The request's body is of another media type, or packed."""
+    return BrokerError(415, "invalid_request", description)
+
+
+def too_many(description: str, retry_after: int) -> BrokerError:
+    """The caller has to leave the broker alone for a while."""
+    return BrokerError(429, "temporarily_unavailable", description, retry_after)
+
+
 def invalid_client(description: str) -> BrokerError:
     """The identity token is not accepted."""
     return BrokerError(401, "invalid_client", description)
@@ -56,6 +81,29 @@ def not_in_group(hub_url: str, vo: str) -> BrokerError:
     return interaction_required(hub_url, why)
 
 
-def unavailable(description: str, retry_after: int = 5) -> BrokerError:
+SOON = 5  # seconds
+
+
+def unavailable(description: str, retry_after: int = SOON) -> BrokerError:
     """Something behind the broker is away, and nothing cached will do instead."""
     return BrokerError(503, "temporarily_unavailable", description, retry_after)
+
+
+def name_taken(description: str) -> BrokerError:
+    """A sign-in with a name that belongs to somebody else."""
+    return BrokerError(403, "name_taken", description)
+
+
+def not_found(description: str) -> BrokerError:
+    """No such path, or no name of a person in it."""
+    return BrokerError(404, "invalid_request", description)
+
+
+def not_allowed() -> BrokerError:
+    """A path without this method."""
+    return BrokerError(405, "invalid_request", "no such method here")
+
+
+def unforeseen() -> BrokerError:
+    """A defect: the log says where."""
+    return BrokerError(500, "server_error", "the broker's log says where this failed")

@@ -16,7 +16,7 @@ from facility.broker.issuer import Issuer
 from facility.broker.renewal import Renewal
 from facility.broker.revocation import Revocation
 from facility.broker.sessions import NOT_IN_GROUP, Session, Sessions
-from facility.broker.store import StoreError
+from facility.broker.store import Record, StoreError
 from facility.broker.vos import VirtualOrganizations
 from facility.tokens import groups as rules
 from facility.tokens import scopes as algebra
@@ -28,6 +28,7 @@ from facility.vo import VirtualOrganization
 
 log = logging.getLogger(__name__)
 AGAIN = 60.0  # seconds before an issuer that could not say is asked again for the same person
+HURRY = 600.0  # seconds that the question may wait while others have something to ask of the issuer
 
 
 class Groups:
@@ -78,22 +79,25 @@ class Groups:
     async def _look(self, user: str) -> None:
         self._pause.pop(user, None)
         try:
-            async with self._sessions.hold(user) as session:
-                if session is not None and not session.dead:
-                    await self._sessions.save(session)
-                    await self._renew(session)
+            await self._bring_up_to_date(user)
         except (StoreError, UnavailableError, ClientRefusedError, ClaimsError, RequestRefusedError) as error:
             log.warning("groups of %s not known anew: %s", user, error)
             self._pause[user] = self._now() + AGAIN
 
-    async def _renew(self, session: Session) -> None:
-        vo = self._vos.find(session.record.vo)
-        if vo is None or vo.closed:
+    async def _bring_up_to_date(self, user: str) -> None:
+        session = await self._sessions.peek(user)
+        vo = self._vos.find(session.record.vo) if session else None
+        if session is None or vo is None or vo.closed:
             return
         if self._due(session):
-            await self._learn(vo, session)
-        if not session.dead and not _admitted(vo, session):
-            await self._expel(vo, session)
+            async with self._renewal.issuer(vo).line.turn(self._now() + HURRY), self._sessions.hold(user) as held:
+                if held is not None and not held.dead:
+                    await self._sessions.save(held)
+                    await self._learn(vo, held)
+        async with self._sessions.hold(user) as held:
+            out = await self._out(vo, held) if held is not None else None
+        if out is not None:
+            await self._revocation.revoke(out, vo)
 
     async def _learn(self, vo: VirtualOrganization, session: Session) -> None:
         try:
@@ -110,12 +114,15 @@ class Groups:
         expected = Expected(vo.spec.issuer, vo.spec.issuer, scopes, session.record.sub)
         return await asserted(issuer, grant, expected)
 
-    async def _expel(self, vo: VirtualOrganization, session: Session) -> None:
-        record = session.record
-        log.info("%s is in no group that %s lets in any more", record.user, vo.name)
+    async def _out(self, vo: VirtualOrganization, session: Session) -> Record | None:
+        """Ends the session if its groups will not do; what it was, for the issuer to end it too."""
+        if session.dead or _admitted(vo, session):
+            return None
+        before = session.record
+        log.info("%s is in no group that %s lets in any more", before.user, vo.name)
         await self._sessions.bury(session, NOT_IN_GROUP)
-        self._renewal.ended(record.vo, record.user)
-        await self._revocation.revoke(record, vo)
+        self._renewal.ended(session)
+        return before
 
 
 async def asserted(issuer: Issuer, grant: Grant, expected: Expected) -> tuple[str, ...]:

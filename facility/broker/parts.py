@@ -23,7 +23,7 @@ from facility.broker.desk import Desk
 from facility.broker.exchange import Exchange
 from facility.broker.groups import Groups
 from facility.broker.identity import Identity
-from facility.broker.issuer import TOTAL, Issuers, Transport
+from facility.broker.issuer import Issuers
 from facility.broker.noticeboard import Noticeboard
 from facility.broker.people import People
 from facility.broker.renewal import Renewal
@@ -32,6 +32,7 @@ from facility.broker.routes import Routes
 from facility.broker.sealing import Seal
 from facility.broker.sessions import Sessions
 from facility.broker.store import SecretStore, StoreError
+from facility.broker.transport import TOTAL, Transport
 from facility.broker.vos import VirtualOrganizations
 from facility.kubernetes import Json, Kubernetes
 from facility.vo import VirtualOrganization
@@ -53,6 +54,8 @@ class Surroundings:
     issuer_timeout: float = TOTAL
     #: requests that may wait for news at the same time
     waiting: int = MOST
+    #: seconds of a clock that never jumps
+    pulse: Callable[[], float] = time.monotonic
 
 
 class Broker:
@@ -69,14 +72,14 @@ class Broker:
         self.people = People(kubernetes, namespace, now)
         store = SecretStore(kubernetes, namespace, Seal(around.keys))
         self.sessions = Sessions(store, self._report)
-        self.issuers = Issuers(self._transport, Clients(kubernetes, namespace, now), now)
+        self.issuers = Issuers(self._transport, Clients(kubernetes, namespace, now), now, around.pulse)
         self.vos = VirtualOrganizations(self._vo_changed)
         vo_path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{namespace}/virtualorganizations"
         self.vo_mirror = Mirror(kubernetes, vo_path, self.vos.changed, self.vos.removed)
         self.user_mirror = Mirror(kubernetes, self.people.path, self._person_changed, self._drop_user)
-        self._revocation = Revocation(self.issuers)
+        self._revocation = Revocation(self.issuers, now)
         settings = around.settings
-        self._renewal = Renewal(self.sessions, self.issuers, settings.public_url, self.cache.drop)
+        self._renewal = Renewal(self.sessions, self.issuers, self.cache, settings.public_url)
         every = settings.groups_refresh
         self.groups = Groups(self.vos, self.sessions, self._renewal, self._revocation, every, now)
         revoking = settings.removal_deadline / 2
@@ -112,6 +115,7 @@ class Broker:
         try:
             yield
         finally:
+            self.issuers.stop()
             await self.cache.settle()
             await self.groups.settle()
             await self.closing.stop()

@@ -20,6 +20,9 @@ from facility.tokens.scopes import Scope
 ANY_AUDIENCE = "https://wlcg.cern.ch/jwt/v1/any"
 #: seconds by which the issuer's clock may be ahead of ours
 SKEW = 60
+#: longest access token: agents keep no longer one, and HTCondor reads none
+LARGEST = 16384
+_END_OF_TIME = 1e11  # JSON has numbers that no calendar has, and Python's reads infinity and "not a number" as well
 
 
 class ClaimsError(ValueError):
@@ -32,12 +35,17 @@ class NothingGrantedError(ClaimsError):
 
 @dataclass(frozen=True)
 class Expected:
-    """What a token has to say. `subject` None: not looked at (client credentials name the client as they like)."""
+    """What a token has to say.
+
+    `subject` None: not looked at (client credentials name the client as they like). `client`: to whom the token is
+    given, if it says so at all; None: not looked at.
+    """
 
     issuer: str
     audience: str
     scopes: tuple[Scope, ...]
     subject: str | None = None
+    client: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,12 @@ class Claims:
     not_before: float = 0.0
     version: str = field(default="1.0")
     groups: tuple[str, ...] = ()
+    client: str | None = None
 
 
 def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a JWT in compact form. Raises ClaimsError when it is none."""
-    parts = token.split(".")
+    """Header and claims of a JWT in compact form, 16 KiB at most. Raises ClaimsError when it is none."""
+    parts = token.split(".") if len(token) <= LARGEST else ()
     if len(parts) != 3:
         raise ClaimsError("the token is not a JWT")
     return _segment(parts[0]), _segment(parts[1])
@@ -77,6 +86,7 @@ def read(claims: dict[str, Any]) -> Claims:
         not_before=_time(claims, "nbf") if "nbf" in claims else 0.0,
         version=_text(claims, "wlcg.ver") if "wlcg.ver" in claims else "1.0",
         groups=groups.asserted(claims),
+        client=_text(claims, "client_id") if "client_id" in claims else None,
     )
 
 
@@ -86,6 +96,8 @@ def check(claims: Claims, expected: Expected, now: float) -> None:
         raise ClaimsError(f"claim iss is {claims.issuer!r}, expected {expected.issuer!r}")
     if expected.subject is not None and claims.subject != expected.subject:
         raise ClaimsError("claim sub names somebody else")
+    if None not in (claims.client, expected.client) and claims.client != expected.client:
+        raise ClaimsError("claim client_id names another client")
     _check_audience(claims.audiences, expected.audience)
     if wider := scopes.beyond(claims.scopes, expected.scopes):
         raise ClaimsError(f"claim scope has {scopes.text(wider)!r}, which was not asked for")
@@ -133,8 +145,8 @@ def _text(claims: dict[str, Any], name: str) -> str:
 
 def _time(claims: dict[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ClaimsError(f"claim {name} is missing or not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
+        raise ClaimsError(f"claim {name} is missing or no time")
     return float(value)
 
 

@@ -3,7 +3,7 @@
 A flow is a generator: it yields a `Request`, is sent the `Response`, and returns what was wanted. Whoever drives it
 does the talking (in the facility that is the broker's `issuer` alone); the rules can be tried without a socket.
 
-Specifications: RFC 6749 (sections 2.3.1, 4.4, 5, 6), RFC 7009; `audience` as in RFC 8693 and the WLCG profile. The
+Specifications: RFC 6749 (sections 2.3.1, 4.4, 5, 6), RFC 7009, RFC 8693; `audience` as in the WLCG profile. The
 meaning of errors follows recordings of INDIGO IAM, which answers a dead refresh token with 401 invalid_token and a
 bad client secret with 401 unauthorized.
 """
@@ -28,6 +28,10 @@ Flow = Generator[Request, Response, T]
 
 class SessionDeadError(Exception):
     """The refresh token is of no use any more: the person has to sign in again."""
+
+
+class SubjectTokenError(Exception):
+    """The issuer does not take this access token for an exchange (any more): a new one may do."""
 
 
 class ClientRefusedError(Exception):
@@ -75,6 +79,27 @@ def refresh(
     }
     response = yield _post(metadata.token_endpoint, metadata, client, form)
     return _read_grant(response, dead=SessionDeadError)
+
+
+def exchange(
+    metadata: Metadata, client: Client, subject_token: str, audience: str, scopes: Iterable[Scope]
+) -> Flow[Grant]:
+    """Another access token of the same person, for one audience and these scopes (RFC 8693; INDIGO IAM wants `scope`).
+
+    Raises:
+        SubjectTokenError, ClientRefusedError, RequestRefusedError, UnavailableError
+    """
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": subject_token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "audience": audience,
+        "scope": algebra.text(scopes),
+    }
+    response = yield _post(metadata.token_endpoint, metadata, client, form)
+    if (response.status, _error_code(response)) == (400, "invalid_request"):  # a bad subject token by RFC 8693, 2.2.2
+        raise SubjectTokenError("the issuer answers invalid_request")
+    return _read_grant(response, dead=SubjectTokenError)
 
 
 def client_credentials(metadata: Metadata, client: Client, audience: str, scopes: Iterable[Scope]) -> Flow[Grant]:
@@ -127,7 +152,8 @@ def _read_grant(response: Response, dead: type[Exception]) -> Grant:
     token, kind, rotated = answer.get("access_token"), answer.get("token_type"), answer.get("refresh_token")
     if not isinstance(rotated, str | None):
         raise UnavailableError("the token endpoint's answer has a refresh_token that is not a string")
-    if not isinstance(token, str) or not isinstance(kind, str) or kind.lower() != "bearer":
+    bearer = isinstance(kind, str) and kind.lower() == "bearer" and response.kind == "application/json"
+    if not isinstance(token, str) or not bearer:
         # A rotated refresh token would be lost with the exception, so it goes along in an empty grant.
         token = ""
     identity = answer.get("id_token")
@@ -138,7 +164,7 @@ def _problem(response: Response, dead: type[Exception]) -> Exception:
     error = _error_code(response)
     if (response.status, error) in {(400, "invalid_grant"), (401, "invalid_token")}:
         return dead(f"the issuer answers {error}")
-    if error in {"invalid_client", "unauthorized_client", "unauthorized"} or (response.status == 401 and not error):
+    if error in _CLIENT or (response.status == 401 and not error):
         return ClientRefusedError(f"the issuer answers {response.status} {error or 'without a reason'}")
     if response.status in {400, 403} and error in {"invalid_scope", "invalid_target", "access_denied"}:
         return RequestRefusedError(error)
@@ -155,6 +181,7 @@ def _error_code(response: Response) -> str:
     return error if isinstance(error, str) and error in _CODES else ""
 
 
+_CLIENT = frozenset({"invalid_client", "unauthorized_client", "unauthorized", "unsupported_grant_type"})
 _CODES = frozenset(
     {
         "access_denied",

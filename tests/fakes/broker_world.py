@@ -87,7 +87,8 @@ class World:
     def add_vo(self, name: str = "cms", **changes: Any) -> None:
         """A VO object and its client's Secret."""
         lake = {"prefix": f"/{name}", "origin": LAKE, "audience": LAKE, "scopes": [EMBARGOED, OPEN]}
-        spec = {"issuer": self.issuer.url, "clientSecret": {"name": f"{name}-client"}, "lakes": [lake], **changes}
+        spec = {"issuer": self.issuer.url, "clientSecret": {"name": f"{name}-client"}, "lakes": [lake]}
+        spec |= {"tokens": {"requestsPerSecond": 1000}} | changes  # the clock stands still: nobody is to wait
         self.set_client(name, self.issuer.clients["facility"])
         self.api.put(f"{VOS}/{name}", {"metadata": {"name": name}, "spec": spec})
 
@@ -194,7 +195,9 @@ class World:
         async with AsyncExitStack() as stack:
             kubernetes = self.connect()
             stack.push_async_callback(kubernetes.close)
-            around = Surroundings(SITE, kubernetes, lambda: self._trust, self.keys, self.clock, self.issuer_timeout)
+            around = Surroundings(
+                SITE, kubernetes, lambda: self._trust, self.keys, self.clock, self.issuer_timeout, pulse=self.clock
+            )
             self.broker = Broker(around)
             await stack.enter_async_context(self.broker.run())
             self._broker_url = await _serve(

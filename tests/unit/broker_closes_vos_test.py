@@ -54,7 +54,7 @@ async def test_cached_tokens_are_dropped_the_moment_a_vo_closes(world: World) ->
     first = (await world.token()).body["access_token"]
     await world.token("xcache")
     await suspend(world)
-    assert not world.broker.cache._entries
+    assert not world.broker.cache.entries()
     await suspend(world, False)
     assert (await world.token()).body["access_token"] != first
 
@@ -68,7 +68,7 @@ async def test_a_token_that_was_being_fetched_when_the_vo_closed_goes_to_nobody(
     world.issuer.gate.set()
     answer = await asking
     assert (answer.status, answer.description) == (403, SUSPENDED)
-    assert not world.broker.cache._entries
+    assert not world.broker.cache.entries()
 
 
 async def test_a_suspended_vo_that_opens_again_has_its_sessions_and_nobody_signs_in_anew(world: World) -> None:

@@ -107,7 +107,7 @@ async def test_somebody_out_of_the_groups_is_out_everywhere(world: World, left: 
     await world.token()
     world.issuer.groups["sub-alice"] = left
     assert await grown_old(world) == OUT | {"groups": left}
-    assert not world.broker.cache._entries
+    assert not world.broker.cache.entries()
     answer = await world.token()
     assert (answer.status, answer.error) == (403, "interaction_required")
     assert "none of the groups" in answer.description

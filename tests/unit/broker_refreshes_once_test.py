@@ -1,4 +1,4 @@
-"""Single flight, half-life, jitter: how seldom the issuer is asked, and that refreshes never overlap."""
+"""Single flight, late renewal, spread: how seldom the issuer is asked, and that refreshes never overlap."""
 
 from __future__ import annotations
 
@@ -63,26 +63,31 @@ async def test_a_caller_who_goes_away_takes_the_token_from_nobody(world: World) 
     assert len(world.issuer.forms) == 1
 
 
-async def test_a_token_is_renewed_after_about_half_its_life(world: World) -> None:
+async def test_a_token_is_renewed_when_little_of_its_life_is_left(world: World) -> None:
     first = (await world.token()).body["access_token"]
-    world.clock.pass_by(1439)  # 3600 s * (0.5 - 0.1)
+    world.clock.pass_by(3600 - 181)
     again = await world.token()
-    assert (again.body["access_token"], again.body["expires_in"]) == (first, 3600 - 1439)
-    world.clock.pass_by(722)
+    assert (again.body["access_token"], again.body["expires_in"]) == (first, 181)
+    world.clock.pass_by(181 - 119)
     assert (await world.token()).body["access_token"] != first
 
 
-@pytest.mark.parametrize(("spread", "kept"), [(-1, 40), (0, 50), (1, 60)])
-async def test_jitter_moves_renewal_by_a_tenth_of_the_life_at_most(spread: float, kept: float) -> None:
+@pytest.mark.parametrize(
+    ("life", "spread", "left"),
+    [(3600, -1, 120), (3600, 0, 150), (3600, 1, 180), (240, 0, 120), (240, -1, 96), (60, -1, 24), (60, 1, 36)],
+)
+async def test_how_little_differs_by_a_fifth_and_is_never_much_more_than_half(
+    life: float, spread: float, left: float
+) -> None:
     clock, calls = Clock(), 0
 
-    async def fetch() -> Token:
+    async def fetch(_: float) -> Token:
         nonlocal calls
         calls += 1
-        return Token(f"token-{calls}", OPEN, clock() + 100)
+        return Token(f"token-{calls}", OPEN, clock() + life)
 
     cache = TokenCache(clock, lambda: spread)
-    for passed, expected in ((0.0, 1), (kept - 0.5, 1), (1.0, 2)):
+    for passed, expected in ((0.0, 1), (life - left - 0.5, 1), (1.0, 2)):
         clock.pass_by(passed)
         await cache.get(KEY, fetch)
         assert calls == expected
@@ -92,10 +97,10 @@ async def test_a_token_is_never_handed_out_after_it_has_expired() -> None:
     clock = Clock()
     cache = TokenCache(clock)
 
-    async def good() -> Token:
+    async def good(_: float) -> Token:
         return Token("token", OPEN, clock() + 100)
 
-    async def away() -> Token:
+    async def away(_: float) -> Token:
         raise unavailable("away")
 
     await cache.get(KEY, good)
@@ -110,7 +115,7 @@ async def test_what_is_dropped_while_it_is_fetched_is_not_kept() -> None:
     clock, gate, calls = Clock(), asyncio.Event(), 0
     cache = TokenCache(clock)
 
-    async def fetch() -> Token:
+    async def fetch(_: float) -> Token:
         nonlocal calls
         calls += 1
         await gate.wait()

@@ -139,7 +139,7 @@ async def test_the_secret_holds_no_readable_byte_of_the_session(world: World) ->
 async def test_nothing_that_is_fetched_is_cut_short_by_the_end_of_the_process(tmp_path: Path) -> None:
     gate, done = asyncio.Event(), asyncio.Event()
 
-    async def fetch() -> Token:
+    async def fetch(_: float) -> Token:
         await gate.wait()
         done.set()
         return Token("token", OPEN, 0)

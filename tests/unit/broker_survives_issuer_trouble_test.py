@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from facility.broker.issuer import AWAY_PAUSE
+from facility.broker.circuit import FIRST
 from tests.fakes.broker_world import LAKE, World, facility
 from tests.fakes.token_issuer import problem
 
-HALF = 2200.0  # seconds: past half of a token's life, jitter included
+DUE = 3500.0  # seconds: so little of a token's life is left that a new one is asked for
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_an_issuer_out_of_order_ends_no_session(world: World, kind: str) -
     assert (answer.status, answer.error) == (503, "temporarily_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
     assert (await world.state())["state"] == "unknown"
-    world.clock.pass_by(AWAY_PAUSE)
+    world.clock.pass_by(FIRST)
     assert (await world.token()).status == 200
     assert await world.state() == {"state": "good", "reason": "SignedIn"}
 
@@ -52,7 +52,7 @@ async def test_an_issuer_out_of_order_ends_no_session(world: World, kind: str) -
 @pytest.mark.parametrize("kind", TROUBLE)
 async def test_the_token_at_hand_serves_while_the_issuer_is_out_of_order(world: World, kind: str) -> None:
     first = (await world.token()).body["access_token"]
-    world.clock.pass_by(HALF)
+    world.clock.pass_by(DUE)
     world.issuer.answers = [TROUBLE[kind]()]
     assert (await world.token()).body["access_token"] == first
     assert (await world.state())["state"] == "unknown"
@@ -69,7 +69,7 @@ async def test_tokens_at_hand_serve_until_they_expire_and_no_longer(world: World
     assert (answer.status, answer.error) == (503, "temporarily_unavailable")
     assert (await world.condition())["reason"] == "IssuerUnavailable"
     world.issuer.down = False
-    world.clock.pass_by(AWAY_PAUSE)
+    world.clock.pass_by(2 * FIRST)  # it was away twice
     assert (await world.token()).status == 200
     found = await world.condition()
     assert (found["status"], found["reason"]) == ("True", "SignedIn")
@@ -90,7 +90,7 @@ async def test_a_slow_issuer_keeps_nobody_waiting_for_ever(tmp_path: Path) -> No
             await world.sign_in()
             first = (await world.token()).body["access_token"]
             world.issuer.gate = asyncio.Event()
-            world.clock.pass_by(HALF)
+            world.clock.pass_by(DUE)
             assert (await world.token()).body["access_token"] == first
             assert (await world.state()) == {"state": "unknown", "reason": "IssuerUnavailable"}
             world.issuer.gate.set()
@@ -111,13 +111,13 @@ async def test_a_dead_refresh_token_ends_the_session_and_drops_what_is_cached(
     world: World, status: int, error: str
 ) -> None:
     await world.token()
-    world.clock.pass_by(HALF)
+    world.clock.pass_by(DUE)
     world.issuer.answers = [problem(status, error, "AUP must be signed")]
     answer = await world.token()
     assert (answer.status, answer.error) == (403, "interaction_required")
     assert "https://hub.test" in answer.description
     assert await world.state() == {"state": "dead", "reason": "SignInAgain"}
-    assert not world.broker.cache._entries
+    assert not world.broker.cache.entries()
     found = await world.condition()
     assert (found["status"], found["reason"]) == ("False", "SignInAgain")
     asked = len(world.issuer.forms)
@@ -151,15 +151,15 @@ async def test_a_mended_client_secret_is_used_at_once(world: World) -> None:
     await world.token()
     world.issuer.clients["facility"] = "new-secret"
     world.set_client("cms", "new-secret")
-    world.clock.pass_by(HALF - 2100)
+    world.clock.pass_by(100)
     assert (await world.token("xcache")).status == 200
-    world.clock.pass_by(HALF)
+    world.clock.pass_by(DUE)
     assert (await world.token()).status == 200
 
 
 async def test_a_missing_client_secret_says_so_and_the_cached_token_serves(world: World) -> None:
     first = (await world.token()).body["access_token"]
-    world.clock.pass_by(HALF)
+    world.clock.pass_by(DUE)
     world.api.remove("/api/v1/namespaces/facility/secrets/cms-client")
     assert (await world.token()).body["access_token"] == first
     assert (await world.state())["reason"] == "ClientRefused"

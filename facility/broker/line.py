@@ -1,0 +1,60 @@
+"""The way to one issuer: in turn, not faster than it bears, and not at all while it is away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from facility.broker.circuit import Circuit
+from facility.broker.pace import Pace
+from facility.broker.transport import Transport
+from facility.tokens.wire import Request, Response, UnavailableError
+
+
+class Line:
+    """Requests to one issuer. `pulse` gives seconds of a clock that never jumps."""
+
+    def __init__(self, transport: Transport, rate: float, pulse: Callable[[], float]) -> None:
+        self._transport = transport
+        self._pulse = pulse
+        self._circuit = Circuit()
+        self.pace = Pace(rate, pulse)
+
+    @asynccontextmanager
+    async def turn(self, need: float) -> AsyncIterator[None]:
+        """One's turn, for one request; `need`: when what comes of it is needed (seconds since the epoch).
+
+        Raises:
+            UnavailableError: the issuer is away; nobody waits for that to change.
+        """
+        self._circuit.refuse(self._pulse())
+        await self.pace.turn(need)
+        probe = self._circuit.admit(self._pulse())
+        try:
+            yield
+        finally:
+            self._circuit.released(probe)
+
+    async def send(self, request: Request, further: bool = False) -> Response:
+        """The answer; `further`: a request more than one has a turn for. Raises UnavailableError."""
+        if further:
+            self.pace.charge()
+        try:
+            answer = await self._transport.send(request)
+        except UnavailableError as error:
+            raise self._away(str(error)) from None
+        if answer.trouble:
+            raise self._away(f"{request.url} answers {answer.status} ({answer.kind})", answer.retry_after)
+        self._circuit.answered()
+        return answer
+
+    def stop(self) -> None:
+        """Sends all away who wait for their turn."""
+        self.pace.refuse(lambda: UnavailableError("this is not asked any more"))
+
+    def _away(self, text: str, retry_after: float = 0.0) -> UnavailableError:
+        """The error of one who asked in vain; those who wait for their turn need not try."""
+        now = self._pulse()
+        wait = self._circuit.failed(now, retry_after)
+        self.pace.refuse(lambda: UnavailableError("the issuer gives no answer", self._circuit.wait(now)))
+        return UnavailableError(text, wait)
