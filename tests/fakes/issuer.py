@@ -134,6 +134,11 @@ class Running:
         auth = (client.client_id, client.client_secret or "")
         return self.http.patch(f"/admin/people/{person.login}", json=change, auth=auth)
 
+    def mood(self, **mood: Any) -> None:
+        """PUT /admin/mood."""
+        answer = self.http.put("/admin/mood", json=mood, auth=(ADMIN.client_id, ADMIN.client_secret or ""))
+        assert answer.status_code == 200, answer.text
+
     def code(self, person: Person = ALICE, client: Client = HUB, **change: Any) -> str:
         """A code for one new login, everything approved."""
         with self.browser() as browser:
@@ -195,8 +200,8 @@ def form(page: str) -> dict[str, str]:
     return parser.fields
 
 
-def write(directory: Path, url: str, **change: Any) -> Files:
-    """All files of an issuer, as the demo's Secrets and ConfigMap hold them."""
+def write(directory: Path, url: str, clients: tuple[Client, ...] = (), **change: Any) -> Files:
+    """All files of an issuer, as the demo's Secrets and ConfigMap hold them; `clients` take the place of namesakes."""
     files = Files(
         directory / "issuer.yaml",
         directory / "people.yaml",
@@ -210,22 +215,27 @@ def write(directory: Path, url: str, **change: Any) -> Files:
     )
     files.settings.write_text(mint.settings_text(settings))
     files.keys.mkdir(exist_ok=True)
-    content = mint.people_secret(PEOPLE) | mint.clients_secret(CLIENTS)
+    content = mint.people_secret(PEOPLE) | mint.clients_secret(
+        {one.client_id: one for one in (*CLIENTS, *clients)}.values()
+    )
     for name, text in content.items():
         (directory / name).write_text(text)
     return files
 
 
 @contextmanager
-def serving(directory: Path, key: str, **change: Any) -> Iterator[Running]:
-    """An issuer with one signing key, `rsa1`, and settings changed as told, until the block ends."""
+def serving(directory: Path, key: str, slash: bool = True, **change: Any) -> Iterator[Running]:
+    """An issuer with one signing key, `rsa1`, and settings changed as told, until the block ends.
+
+    `slash`: whether the issuer's name ends in one.
+    """
     authority = Authority(directory)
     clock = Clock()
     server = make_server(
         "127.0.0.1", 0, _Late(), threaded=True, request_handler=_Quiet, ssl_context=authority.server("localhost")
     )
     url = f"https://localhost:{server.server_port}"
-    files = write(directory, url, **change)
+    files = write(directory, url, issuer=f"{url}{'/' if slash else ''}", **change)
     (files.keys / "rsa1.pem").write_text(key)
     issuer = assemble(files, clock)
     server.app.target = create(issuer)

@@ -18,6 +18,7 @@ from gunicorn.app.base import BaseApplication
 
 from facility.dev.issuer import admin, api, pages
 from facility.dev.issuer.keys import KeyRing
+from facility.dev.issuer.mood import Moody
 from facility.dev.issuer.server import Server
 from facility.dev.issuer.settings import load_directory, load_settings
 from facility.dev.issuer.store import Store
@@ -48,8 +49,10 @@ def create(issuer: Issuer) -> Flask:
     """The WSGI application of an issuer."""
     app = Flask(__name__, static_folder=None)
     server = Server(issuer)
+    moody = Moody(app.wsgi_app, issuer.settings.mood)
+    app.wsgi_app = moody  # type: ignore[method-assign, assignment]
     app.register_blueprint(api.blueprint(server))
-    app.register_blueprint(admin.blueprint(server))
+    app.register_blueprint(admin.blueprint(server, moody))
     app.register_blueprint(pages.blueprint(issuer))
     app.get("/healthz")(_healthy)
     return app

@@ -128,7 +128,7 @@ class RefreshGrant(IssuerGrant):
     def _rotated(self, token: str, grant: Grant, client: Client) -> str:
         if client.reuse_refresh_token:
             return token
-        self.issuer.store.drop("refresh", token)
+        self.issuer.retire(token, client.refresh_token_grace)
         return self.issuer.new_refresh_token(grant, client) or token
 
 

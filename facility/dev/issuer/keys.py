@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 
 from facility.dev.issuer.store import Store
@@ -71,7 +72,7 @@ def read_key(pem: bytes, kid: str) -> Key:
     for kind in ("RSA", "EC"):
         try:
             key = import_key(pem, kind, {"kid": kid})  # type: ignore[call-overload]
-        except ValueError:
+        except (ValueError, JoseError):  # by version of the library
             continue
         if isinstance(key, RSAKey | ECKey):
             return key

@@ -24,7 +24,8 @@ class ClientGrant(IssuerGrant):
 
 
 class ExchangeGrant(IssuerGrant):
-    """grant_type=...:token-exchange. Scopes are held against the acting client, not against the subject token."""
+    """grant_type=...:token-exchange. Scopes are held against the acting client, and, only where the settings say so,
+    against the subject token."""
 
     GRANT_TYPE = EXCHANGE
 
@@ -39,6 +40,7 @@ class ExchangeGrant(IssuerGrant):
             raise errors.RefusedError(400, "invalid_request", "Delegation not supported")
         subject = self._subject()
         self.issuer.check_client_scopes(asked, client)
+        self._check_width(asked, subject)
         words, _ = audience.asked(self.form)
         act: dict[str, Any] = {"sub": client.client_id} | ({"act": subject.act} if subject.act else {})
         grant = Grant(client.client_id, asked, subject.sub, words, act=act)
@@ -52,4 +54,15 @@ class ExchangeGrant(IssuerGrant):
         record = self.issuer.store.get("access", token)
         if record is None:
             raise errors.RefusedError(401, "invalid_token", f"Access token for value {token} was not found")
-        return Grant.read({k: v for k, v in record.items() if k not in ("exp", "jti")})
+        grant = Grant.read({k: v for k, v in record.items() if k not in ("exp", "jti")})
+        person = self.issuer.person(grant)
+        if person is None and grant.sub:
+            raise errors.bad_access_token(token)
+        if person and person.aup_due:
+            raise errors.aup_due(person.username)
+        return grant
+
+    def _check_width(self, asked: tuple[str, ...], subject: Grant) -> None:
+        settings = self.issuer.settings
+        if not settings.exchange_widens and scopes.refused(asked, subject.scopes, settings.system_scopes) is not None:
+            raise errors.RefusedError(400, "invalid_scope", "The subject token does not have the requested scopes")

@@ -30,6 +30,21 @@ class Lifetimes(_Model):
     code: Annotated[int, Field(ge=1)] | None = None
 
 
+class Mood(_Model):
+    """A bad day: what befalls requests to these paths. As it stands here, none."""
+
+    paths: tuple[str, ...] = ("/token",)
+    #: seconds that answers are held back
+    delay: Annotated[float, Field(ge=0, le=60)] = 0
+    #: the connection is gone in the middle of the body
+    cut: bool = False
+    #: answered instead of anything else, with this Retry-After (seconds)
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    retry_after: Annotated[int, Field(ge=1)] | None = None
+    #: a web page instead of JSON, with that status or 200
+    page: bool = False
+
+
 class Settings(_Model):
     """`issuer.yaml`. The issuer is the claim `iss` of access tokens exactly as it stands here, slash or no slash."""
 
@@ -46,6 +61,9 @@ class Settings(_Model):
     iss_parameter: bool = False
     #: seconds between publishing a key found while running and signing with it
     publish_ahead: Annotated[int, Field(ge=0)] = 600
+    #: a token exchange may give scopes that the exchanged token lacks; newer IAMs can forbid that for a VO
+    exchange_widens: bool = True
+    mood: Mood = Mood()
 
 
 class Client(_Model):
@@ -57,6 +75,8 @@ class Client(_Model):
     grant_types: tuple[str, ...] = (CODE, REFRESH)
     scopes: tuple[str, ...] = ("openid", "profile", "offline_access", "wlcg.groups")
     reuse_refresh_token: bool = True
+    #: seconds for which a refresh token that was rotated away is still good; IAM: none
+    refresh_token_grace: Annotated[int, Field(ge=0)] = 0
     clear_access_tokens_on_refresh: bool = True
     allow_introspection: bool = True
     #: may change people while the issuer runs (`admin`): a test's client, never a facility's

@@ -68,6 +68,14 @@ class Issuer:
         self.store.put("refresh", token, asdict(grant) | {"exp": expires})
         return token
 
+    def retire(self, refresh_token: str, grace: int) -> None:
+        """Ends a refresh token that another takes the place of, at once or after some seconds."""
+        record = self.store.get("refresh", refresh_token)
+        self.store.drop("refresh", refresh_token)
+        if record and grace:
+            expires = min(int(self.now()) + grace, record["exp"])
+            self.store.put("refresh", refresh_token, record | {"exp": expires}, expires)
+
     def person(self, grant: Grant) -> Person | None:
         """The person behind a grant; none for a client's own."""
         return self.known(grant.sub or None)
