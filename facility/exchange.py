@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,11 +47,15 @@ class BrokerError(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """An access token; `expires` is in seconds since the epoch."""
+    """An access token; `expires` is in seconds of the clock by which the Broker counts, since the epoch unless given.
+
+    `warning`: why the broker gave one that it would have liked to renew; a sentence for people, empty usually.
+    """
 
     value: str = field(repr=False)
     expires: float
     scope: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ class Listing:
 
 
 class TokenSource(Protocol):
-    """What the agent needs of a broker."""
+    """What the agent needs of a broker. `ahead`: seconds by which the time of day here is before the broker's."""
+
+    ahead: float
 
     def wanted(self, seen: str = "", wait: float = 0.0) -> Listing:
         """What this pod should have; at the latest after `wait` seconds while that is `seen`. Raises BrokerError."""
@@ -99,12 +106,15 @@ class Broker:
         identity: Path,
         trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
         now: Callable[[], float] = time.time,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """`now`: the clock of the tokens' ends; `wall`: the time of day, to be held against the broker's."""
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError(f"the broker's URL must be https, not {url!r}")
         self._host, self._port, self._base = parts.hostname, parts.port or 443, parts.path.rstrip("/")
-        self._identity, self._trust, self._now = identity, trust, now
+        self._identity, self._trust, self._now, self._wall = identity, trust, now, wall
+        self.ahead = 0.0
         self._waiting: HTTPSConnection | None = None
 
     def wanted(self, seen: str = "", wait: float = 0.0) -> Listing:
@@ -155,6 +165,7 @@ class Broker:
                 connection.sock.settimeout(_TIMEOUT + wait)
                 self._waiting = connection
             response = connection.getresponse()
+            self.ahead = _ahead(response.headers.get("Date", ""), self._wall())
             return _read(response, response.read(_LONGEST_ANSWER + 1))
         except (OSError, HTTPException) as error:
             where = f"the broker at {self._host}:{self._port}"
@@ -177,6 +188,14 @@ def _read(response: HTTPResponse, data: bytes) -> dict[str, Any]:
         return answer
     seconds = response.headers.get("Retry-After", "")
     raise _error(answer, response.status, float(seconds) if re.fullmatch("[0-9]{1,6}", seconds) else 0.0)
+
+
+def _ahead(date: str, wall: float) -> float:
+    """How far `wall` is before the `Date` of an answer (RFC 9110, 6.6.1), 0 where it has none."""
+    try:
+        return wall - parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _refusal(answer: object) -> BrokerError | None:
@@ -211,4 +230,4 @@ def _token(answer: dict[str, Any], asked: float) -> Token:
         raise BrokerError("server_error", "the broker's answer holds no usable token")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
         raise BrokerError("server_error", "the broker's answer does not say how long its token is good")
-    return Token(value, asked + seconds, str(answer.get("scope", "")))
+    return Token(value, asked + seconds, str(answer.get("scope", "")), _printable(str(answer.get("warning") or "")))

@@ -8,44 +8,47 @@ takes nothing.
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from facility.agent import files
-from facility.agent.state import Kept, Problem, document, restore
-from facility.exchange import FORFEIT, BrokerError, Listing, TokenSource, Wanted
+from facility.agent import files, renewal
+from facility.agent.clock import steady
+from facility.agent.folder import Folder
+from facility.agent.state import Kept, Moment, Problem, document, restore
+from facility.exchange import FORFEIT, BrokerError, Listing, Token, TokenSource, Wanted
 
-_SOONEST = 5.0  # seconds between two successful askings for one token, however short its life
 _LIST_EVERY = 60.0
-_LONGEST_PAUSE = 30.0
 _LISTEN = 50.0  # seconds for one listening, so that the list is asked for once in a minute all the same
 _BREATH = 1.0  # seconds between two pieces of news, and the shortest listening that is worth it
-
-
-def _spread() -> float:
-    return random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+_AFTER_TROUBLE = 5.0  # seconds until what could not be written is tried again
 
 
 class Keeper:
-    """The files of one pod in `directory`; `round` does what is due, `listen` spends the time until the next."""
+    """The files of one pod in `directory`; `round` does what is due, `listen` spends the time until the next.
+
+    `now` is the clock that nobody sets, by which tokens are judged; `wall` the time of day, which is only told.
+    """
 
     def __init__(
         self,
         broker: TokenSource,
         directory: Path,
-        now: Callable[[], float] = time.time,
-        spread: Callable[[], float] = _spread,
+        now: Callable[[], float] = steady,
+        spread: renewal.Spread = renewal.spread,
         say: Callable[[str], None] = lambda text: None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._broker, self._directory, self._now, self._spread, self._say = broker, directory, now, spread, say
+        self._broker, self._now, self._spread, self._say, self._wall = broker, now, spread, say, wall
         self._list = Kept(Wanted("", ""))  # the list of files is asked for by the same rules as a file
-        self._kept = {name: Kept(wanted, expires) for name, (wanted, expires) in self._found().items()}
+        self._kept = _found(directory, Moment(now(), wall()))
+        self._folder = Folder(directory, {name: one.token for name, one in self._kept.items() if one.token})
         self._refusal: Problem | None = None
+        self._unwritten: Problem | None = None
         self._seen = ""
-        self._quiet = 0.0  # when listening begins again, seconds since the epoch
+        self._quiet = 0.0  # when listening begins again
 
     @property
     def kept(self) -> tuple[Kept, ...]:
@@ -57,20 +60,25 @@ class Keeper:
         """Why the broker could not say which files are wanted, or refuses them all."""
         return self._list.problem or self._refusal
 
+    def document(self) -> dict[str, Any]:
+        """What `status.json` should say now, whether or not it can be written."""
+        at = Moment(self._now(), self._wall())
+        return document(at, self._folder.path, self.kept, self.problem, self._broker.ahead)
+
     def round(self) -> float:
-        """Does all that is due and says in how many seconds something is due again. Raises OSError from the files."""
+        """Does all that is due and says in how many seconds something is due again."""
         if self._now() >= self._list.due:
             self._ask_what_is_wanted()
         for name, kept in list(self._kept.items()):
             if self._now() >= kept.due:
                 self._kept[name] = kept = self._renew(kept)
-            if 0 < kept.expires <= self._now():
-                self._kept[name] = self._without(kept)
-        files.write_status(self._directory, document(self._now(), self._directory, self.kept, self.problem))
+            if kept.token and kept.expires <= self._now():
+                self._kept[name] = replace(kept, token=None)
+        self._settle()
         return self._pause()
 
     def listen(self, pause: float) -> float:
-        """Listens for news for at most `pause` seconds; how many of them to sleep instead. Raises as `round`."""
+        """Listens for news for at most `pause` seconds; how many of them to sleep instead."""
         quiet = self._quiet - self._now()
         if self._list.problem or not self._seen or pause < _BREATH:
             return pause
@@ -80,17 +88,35 @@ class Keeper:
         self._ask_what_is_wanted(min(pause, _LISTEN))
         if self._seen != seen:
             self._quiet = max(self._quiet, self._now() + _BREATH)
+            self._settle()
         return 0.0
 
     def _pause(self) -> float:
         moments = [self._list.due]
         for kept in self.kept:
-            moments += [kept.due, kept.expires] if kept.expires else [kept.due]
+            moments += [kept.due, kept.expires] if kept.token else [kept.due]
+        if self._unwritten or any(kept.unwritten for kept in self.kept):
+            moments.append(self._now() + _AFTER_TROUBLE)
         return max(min(moments) - self._now(), 0.0)
 
-    def _found(self) -> dict[str, tuple[Wanted, float]]:
-        found = restore(files.read_status(self._directory))
-        return {name: one for name, one in found.items() if (self._directory / name).exists()}
+    def _settle(self) -> None:
+        """Makes the directory what it should be, and tells how things are."""
+        tokens = {name: kept.token for name, kept in self._kept.items() if kept.token}
+        outcome = self._folder.settle(tokens, self._now())
+        for name in sorted(outcome.removed):
+            self._say(f"{name}: removed")
+        for name, kept in self._kept.items():
+            self._tell(kept.unwritten, outcome.problems.get(name), f"{name}: written again")
+            self._kept[name] = replace(kept, unwritten=outcome.problems.get(name))
+        unwritten = self._folder.write_status(self.document())
+        self._tell(self._unwritten, unwritten, f"{files.STATUS}: written again")
+        self._unwritten = unwritten
+
+    def _tell(self, before: Problem | None, after: Problem | None, well: str) -> None:
+        if after and after != before:
+            self._say(f"{after.error}: {after.description}")
+        elif before and not after:
+            self._say(well)
 
     def _ask_what_is_wanted(self, wait: float = 0.0) -> None:
         try:
@@ -106,10 +132,8 @@ class Keeper:
         every = max(_LIST_EVERY * self._spread(), listing.again)
         self._list = replace(self._list, due=self._now() + every, failures=0, problem=None)
         self._seen, self._quiet = listing.state, self._now() + listing.again
-        for name in self._kept.keys() - {one.name for one in listing.files}:
-            self._remove(name)
         before = self._kept
-        self._kept = {one.name: self._as_wanted(before.get(one.name), one) for one in listing.files}
+        self._kept = {one.name: _as_wanted(before.get(one.name), one) for one in listing.files}
         refusal, self._refusal = listing.refusal, None
         if refusal:
             self._give_up(Problem(refusal.code, refusal.description))
@@ -120,42 +144,44 @@ class Keeper:
         for name, kept in self._kept.items():
             if refusal != kept.problem:
                 self._say(f"{name}: {refusal.error}: {refusal.description}")
-            self._kept[name] = replace(self._without(kept), due=math.inf, problem=refusal)
-
-    def _as_wanted(self, kept: Kept | None, wanted: Wanted) -> Kept:
-        if kept is None:
-            return Kept(wanted)
-        if kept.wanted == wanted and kept.due < math.inf:
-            return kept
-        return replace(kept, wanted=wanted, due=0.0)
+            self._kept[name] = replace(kept, token=None, due=math.inf, problem=refusal)
 
     def _renew(self, kept: Kept) -> Kept:
-        wanted = kept.wanted
         try:
-            token = self._broker.token(wanted.audience, wanted.scope)
+            token = renewal.ask(self._broker, kept, self._now())
         except BrokerError as error:
-            failed = self._failed(kept, error, wanted.name)
-            return self._without(failed) if error.code in FORFEIT else failed
-        files.write_token(self._directory / wanted.name, token.value)
-        if not kept.expires or kept.problem:
-            self._say(f"{wanted.name}: good again" if kept.problem else f"{wanted.name}: good")
-        half = (token.expires - self._now()) / 2 * self._spread()
-        return Kept(wanted, token.expires, token.scope, self._now() + max(half, _SOONEST))
+            failed = self._failed(kept, error, kept.wanted.name)
+            return replace(failed, token=None) if error.code in FORFEIT else failed
+        new = renewal.renewed(kept, token, self._now(), self._spread())
+        if new.problem and new.problem != kept.problem:
+            self._say(f"{kept.wanted.name}: {new.problem.error}: {new.problem.description}")
+        if not new.problem and (kept.problem or not kept.token):
+            self._say(f"{kept.wanted.name}: good again" if kept.problem else f"{kept.wanted.name}: good")
+        return new
 
     def _failed(self, kept: Kept, error: BrokerError, what: str) -> Kept:
-        problem = Problem(error.code, error.description)
-        if problem != kept.problem:
+        new = renewal.failed(kept, error, self._now(), self._spread())
+        if new.problem != kept.problem:
             self._say(f"{what}: {error}")
-        pause = min(max(2.0**kept.failures, error.retry_after), _LONGEST_PAUSE) * self._spread()
-        # the exponent stops growing: a broker away for days must not overflow it
-        return replace(kept, due=self._now() + pause, failures=min(kept.failures + 1, 5), problem=problem)
+        return new
 
-    def _without(self, kept: Kept) -> Kept:
-        """The same without its file."""
-        if kept.expires:
-            self._remove(kept.wanted.name)
-        return replace(kept, expires=0.0)
 
-    def _remove(self, name: str) -> None:
-        (self._directory / name).unlink(missing_ok=True)
-        self._say(f"{name}: removed")
+def _as_wanted(kept: Kept | None, wanted: Wanted) -> Kept:
+    """Asked for at once when it is new, is wanted otherwise than before, or is no longer refused."""
+    if kept is None:
+        return Kept(wanted)
+    if kept.wanted == wanted and kept.due < math.inf:
+        return kept
+    return replace(kept, wanted=wanted, life=0.0, due=0.0)
+
+
+def _found(directory: Path, now: Moment) -> dict[str, Kept]:
+    """The files of an earlier agent in this pod, as far as they can be read and their end is known."""
+    found: dict[str, Kept] = {}
+    for name, (wanted, seconds) in restore(files.read_status(directory), now).items():
+        try:
+            text = (directory / name).read_text()
+        except (OSError, ValueError):
+            continue
+        found[name] = Kept(wanted, Token(text, now.steady + seconds))
+    return found

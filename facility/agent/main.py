@@ -11,19 +11,18 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from facility.agent import files, socket, wait
 from facility.agent.answers import Answers
+from facility.agent.clock import steady
 from facility.agent.keeper import Keeper
 from facility.exchange import Broker
 
 _DIRECTORY = "/run/token"
 _IDENTITY = "/var/run/identity/token"
 _STACK = 512 * 1024  # bytes; the agent's threads are shallow, and there is one agent beside every notebook
-_AFTER_TROUBLE = 5.0  # seconds
 
 
 def directory(environment: Mapping[str, str]) -> Path:
@@ -36,24 +35,45 @@ def say(text: str) -> None:
     print(f"agent: {text}", file=sys.stderr, flush=True)
 
 
-def attempt(work: Callable[[], float]) -> float:
-    """A piece of the keeper's work; seconds until the next. A full or broken directory is said and tried again."""
-    try:
-        return work()
-    except OSError as error:
-        say(f"cannot write: {error}")
-        return _AFTER_TROUBLE
+class Entrance:
+    """The socket, opened again whenever its file is gone; without it the agent keeps the files all the same."""
+
+    def __init__(self, path: Path, answers: Answers) -> None:
+        self._path, self._answers = path, answers
+        self._door: socket.Door | None = None
+        self._problem = ""
+
+    def look(self) -> None:
+        """Opens it if it is not open."""
+        if self._door and self._door.there:
+            return
+        self.close()
+        try:
+            self._door, problem = socket.Door(self._path, self._answers), ""
+        except OSError as error:
+            problem = f"no socket at {self._path}: {os.strerror(error.errno or 0)}"
+        if problem and problem != self._problem:
+            say(problem)
+        self._problem = problem
+
+    def close(self) -> None:
+        """Nobody is answered any more."""
+        if self._door:
+            self._door.close()
+        self._door = None
 
 
 def run(broker: Broker, place: Path, stop: threading.Event) -> None:
-    """Keeps the files until `stop` is set, listening to the broker meanwhile. Raises OSError when it cannot begin."""
+    """Keeps the files until `stop` is set, listening to the broker meanwhile."""
     keeper = Keeper(broker, place, say=lambda text: None if stop.is_set() else say(text))
-    pause = attempt(keeper.round)
-    with socket.listening(place / files.SOCKET, Answers(broker, keeper, place)):
-        while not stop.is_set():
-            rest = attempt(partial(keeper.listen, pause))
-            if not stop.wait(rest):
-                pause = attempt(keeper.round)
+    entrance = Entrance(place / files.SOCKET, Answers(broker, keeper))
+    pause = keeper.round()
+    entrance.look()
+    while not stop.is_set():
+        if not stop.wait(keeper.listen(pause)):
+            pause = keeper.round()
+            entrance.look()
+    entrance.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("usage: python3 -m facility.agent.main [--ready]", file=sys.stderr)
         return 2
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold tokens
-    broker = Broker(os.environ["AGENT_BROKER_URL"], Path(os.environ.get("AGENT_IDENTITY", _IDENTITY)))
+    broker = Broker(os.environ["AGENT_BROKER_URL"], Path(os.environ.get("AGENT_IDENTITY", _IDENTITY)), now=steady)
     stop = threading.Event()
 
     def end(*_: object) -> None:

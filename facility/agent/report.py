@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
+from facility.agent.state import Moment, left, since
 from facility.exchange import SIGN_IN
 
 #: seconds after which an agent that writes every minute must have written again, however slowly the broker answers
 _SILENT = 300
+#: seconds by which a node's clock may be wrong before anybody should care: WLCG's own tolerance
+_SKEW = 60
 _UNKNOWN = "unknown"
 
 
@@ -58,10 +60,10 @@ class Report:
         return asdict(self)
 
 
-def report(environment: Mapping[str, str], status: Mapping[str, Any], now: datetime) -> Report:
-    """`status`: what `files.read_status` gives, {} where no agent has written. `now` is aware of its time zone."""
+def report(environment: Mapping[str, str], status: Mapping[str, Any], now: Moment) -> Report:
+    """`status`: what `socket.status` gives, {} where there is no agent and none has written."""
     entries = sorted((status.get("files") or {}).items())
-    tokens = tuple(_token(name, entry, now) for name, entry in entries)
+    tokens = tuple(_token(name, entry, left(status, entry, now)) for name, entry in entries)
     causes = [status.get("broker") or {}, *(entry for _, entry in entries)]
     return Report(
         user=environment.get("FACILITY_USER", _UNKNOWN),
@@ -89,19 +91,21 @@ def span(seconds: int) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _token(name: str, entry: Mapping[str, Any], now: datetime) -> Token:
-    seconds = max(int(_until(entry.get("expires"), now)), 0)
+def _token(name: str, entry: Mapping[str, Any], remaining: float) -> Token:
+    seconds = max(int(remaining), 0)
     trouble = reason(entry) if entry.get("error") else ""
     text = {key: str(entry.get(key) or "") for key in ("path", "audience", "scope")}
     return Token(name=name, **text, seconds=seconds, trouble=trouble)
 
 
-def _trouble(status: Mapping[str, Any], tokens: tuple[Token, ...], now: datetime) -> Iterator[str]:
+def _trouble(status: Mapping[str, Any], tokens: tuple[Token, ...], now: Moment) -> Iterator[str]:
     if not status:
         yield "no agent has written its status yet: tokens are not there, or are not renewed"
         return
-    if -_until(status.get("updated"), now) > _SILENT:
+    if since(status, now) > _SILENT:
         yield f"the agent has written nothing since {status.get('updated')}: restart your server"
+    if clock := _clock((status.get("clock") or {}).get("ahead")):
+        yield clock
     if status.get("broker"):
         yield reason(status["broker"])
     sentences: dict[str, list[str]] = {}
@@ -111,12 +115,11 @@ def _trouble(status: Mapping[str, Any], tokens: tuple[Token, ...], now: datetime
     yield from (f"{', '.join(called)}: {text}" for text, called in sentences.items())
 
 
-def _until(moment: Any, now: datetime) -> float:
-    """Seconds from now until a moment of `status.json`; 0 when it is none."""
-    try:
-        return (datetime.fromisoformat(moment) - now).total_seconds()
-    except (TypeError, ValueError):
-        return 0.0
+def _clock(ahead: Any) -> str:
+    if not isinstance(ahead, int | float) or abs(ahead) <= _SKEW:
+        return ""
+    side = "ahead of" if ahead > 0 else "behind"
+    return f"this machine's clock is {span(int(abs(ahead)))} {side} the broker's: tell the facility's administrators"
 
 
 def _lakes(environment: Mapping[str, str]) -> Iterator[Lake]:

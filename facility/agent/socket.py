@@ -10,16 +10,17 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from typing import Any
 
-from facility.agent import wait
+from facility.agent import files
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 _LONGEST_LINE = 64 * 1024
 _PATIENCE = 30.0  # seconds; longer than the agent may take to ask the broker
+_GLANCE = 2.0  # seconds for an answer that needs nobody else
 
 
 class _Server(ThreadingUnixStreamServer):
@@ -63,25 +64,49 @@ class _Handler(StreamRequestHandler):
         return self.server.answer(request)
 
 
+class Door:
+    """The socket at `path` (mode 0600), for as long as its file is there."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        """Raises OSError when it cannot be made."""
+        self._path, self._server = path, _Server(path, answer)
+        self._inode = path.lstat().st_ino
+        self._thread = threading.Thread(target=self._server.serve, name="socket", daemon=True)
+        self._thread.start()
+
+    @property
+    def there(self) -> bool:
+        """Whether programs still find it."""
+        try:
+            return self._path.lstat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Ends it, and removes its file if that is still its own."""
+        self._server.stopping = True
+        with suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread, also where nobody can connect any more
+        self._thread.join()
+        if self.there:
+            self._path.unlink(missing_ok=True)
+        self._server.server_close()
+
+
 @contextmanager
 def listening(path: Path, answer: Answer) -> Iterator[None]:
     """Answers at `path` (mode 0600) while the context lasts. Raises OSError when it cannot be made."""
-    with _Server(path, answer) as server:
-        thread = threading.Thread(target=server.serve, name="socket", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.stopping = True
-            wait.listening(str(path))  # wakes the thread
-            thread.join()
-            path.unlink(missing_ok=True)
+    door = Door(path, answer)
+    try:
+        yield
+    finally:
+        door.close()
 
 
-def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+def ask(path: Path, request: dict[str, Any], patience: float = _PATIENCE) -> dict[str, Any]:
     """The agent's answer to one request. Raises OSError when there is no agent, ValueError when it makes no sense."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(patience)
         connection.connect(str(path))
         with connection.makefile("rwb") as stream:
             stream.write(json.dumps(request).encode() + b"\n")
@@ -90,3 +115,12 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ValueError("the agent's answer is no JSON object")
     return answer
+
+
+def status(directory: Path) -> dict[str, Any]:
+    """How the agent says that things are, or else what it has written last; {} when there is nothing of either."""
+    try:
+        found = ask(directory / files.SOCKET, {"status": True}, _GLANCE).get("status")
+    except (OSError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else files.read_status(directory)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+import time
 
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from facility.agent import files
+from facility.agent import socket
+from facility.agent.clock import steady
 from facility.agent.main import directory
 from facility.agent.report import report
+from facility.agent.state import Moment
 
 
 class StatusHandler(APIHandler):
@@ -21,6 +23,6 @@ class StatusHandler(APIHandler):
     @web.authenticated
     def get(self) -> None:
         """200 also when there is no status yet: the report says so."""
-        found = report(os.environ, files.read_status(directory(os.environ)), datetime.now(UTC))
+        found = report(os.environ, socket.status(directory(os.environ)), Moment(steady(), time.time()))
         self.set_header("Cache-Control", "no-store")
         self.finish(found.document())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,8 @@ class TokenBroker:
     """What it answers next, and what it was asked. `refusal` is (status, error, description) of tokens.
 
     `refused` is (error, description) in the list of files; whoever waits for news is answered when `tell` says so.
+    `last` is given instead of a new token, with `warning`; nobody may ask for a longer life than `most`. `wall` is its
+    clock.
     """
 
     url: str = ""
@@ -33,6 +36,8 @@ class TokenBroker:
     )
     refusal: tuple[int, str, str] | None = None
     refused: tuple[str, str] | None = None
+    warning: str = ""
+    last: dict[str, Any] | None = None
     again: float = 0.0
     raw: bytes | None = None
     waits: list[float] = field(default_factory=list)
@@ -41,6 +46,8 @@ class TokenBroker:
     issued: int = 0
     asked: list[dict[str, str]] = field(default_factory=list)
     lists: int = 0
+    most: int = 1_000_000
+    wall: Callable[[], float] = time.time
 
     def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """POST /token."""
@@ -50,6 +57,10 @@ class TokenBroker:
         if self.refusal:
             status, error, description = self.refusal
             return status, {"error": error, "error_description": description}
+        if int(form.get("min_valid", 0)) > self.most:
+            return 400, {"error": "invalid_request", "error_description": f"min_valid is at most {self.most}"}
+        if self.last:
+            return 200, self.last | {"warning": self.warning}
         self.issued += 1
         value = f"token-{self.issued}.{form['audience'].rpartition('/')[2]}"
         scope = form.get("scope", "all")
@@ -100,6 +111,9 @@ def serving(authority: Authority, broker: TokenBroker) -> Iterator[TokenBroker]:
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(broker.wall())
 
         def log_message(self, format: str, *args: object) -> None:
             """The test's output is for the test."""

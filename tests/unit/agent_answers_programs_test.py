@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 from facility.agent import files, oidc_token, wait
 from facility.agent.answers import Answers
 from facility.agent.keeper import Keeper
-from facility.agent.socket import ask, listening
+from facility.agent.socket import ask, listening, status
 from facility.exchange import Broker
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
@@ -52,7 +53,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
         outside = Broker(broker.url, identity, authority.client, lambda: made.now)
         keeper = Keeper(outside, directory, lambda: made.now, lambda: 1.0)
         keeper.round()
-        with listening(made.socket, Answers(outside, keeper, directory, lambda: made.now)):
+        with listening(made.socket, Answers(outside, keeper, lambda: made.now)):
             yield made
 
 
@@ -240,13 +241,71 @@ def test_the_program_is_ready_and_stays_although_the_broker_is_away(
     assert json.loads((tmp_path / "run" / "status.json").read_text())["broker"]["error"] == "temporarily_unavailable"
 
 
-def test_the_program_holds_less_than_fifteen_megabytes_of_its_own(
+def test_the_program_holds_less_than_fifteen_megabytes_of_its_own_and_costs_nothing_while_idle(
     start: Callable[[str, Authority], Program], tmp_path: Path
 ) -> None:
+    """Its user's and kernel's time over some seconds in which nothing is due: less than a thousandth of a core."""
+    authority = Authority(tmp_path)
+    with serving(authority, TokenBroker(life=3600)) as broker:
+        program = start(broker.url, authority)
+        program.wait_until_ready()
+        assert broker.waiting.wait(10)
+        process = Path(f"/proc/{program.process.pid}")
+        begun, before = time.monotonic(), busy(process)
+        time.sleep(4)  # a cost is measured over time that passes
+        share = (busy(process) - before) / (time.monotonic() - begun)
+        own = next(line for line in (process / "status").read_text().splitlines() if line.startswith("RssAnon"))
+        broker.tell(refused=("access_denied", "the end"))  # whoever listens is answered
+    assert int(own.split()[1]) < 15 * 1024
+    assert share < 0.001
+
+
+def busy(process: Path) -> float:
+    """Seconds that all threads of a process have run (schedstat: nanoseconds on the processor come first)."""
+    return sum(int(path.read_text().split()[0]) for path in process.glob("task/*/schedstat")) / 1e9
+
+
+def test_a_socket_that_was_removed_is_opened_again(start: Callable[[str, Authority], Program], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with serving(authority, TokenBroker(life=3600)) as broker:
+        program = start(broker.url, authority)
+        program.wait_until_ready()
+        (tmp_path / "run" / files.SOCKET).unlink()
+        broker.tell(wanted=broker.wanted[:1])  # news: the agent's next round
+        program.wait_until_ready()
+        assert ask(tmp_path / "run" / files.SOCKET, {})["access_token"] == "token-1.lake.test"
+
+
+def test_the_program_leaves_no_core_file(start: Callable[[str, Authority], Program], tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with serving(authority, TokenBroker()) as broker:
         program = start(broker.url, authority)
         program.wait_until_ready()
-        status = Path(f"/proc/{program.process.pid}/status").read_text()
-    own = int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
-    assert own < 15 * 1024
+        limits = Path(f"/proc/{program.process.pid}/limits").read_text()
+    assert next(line for line in limits.splitlines() if line.startswith("Max core file size")).split()[4:6] == [
+        "0",
+        "0",
+    ]
+
+
+def test_the_status_is_told_by_the_socket_too(agent: Agent) -> None:
+    files.write_status(agent.directory, {"updated": "long ago"})
+    assert set(status(agent.directory)["files"]) == {"lake", "compute"}
+    assert "token-" not in json.dumps(status(agent.directory))
+
+
+def test_without_an_agent_the_status_is_what_was_written_last(tmp_path: Path) -> None:
+    assert status(tmp_path) == {}
+    files.write_status(tmp_path, {"updated": "today"})
+    assert status(tmp_path) == {"updated": "today"}
+
+
+def test_more_than_half_of_a_life_is_not_to_be_had_and_the_longest_there_is_is_given(agent: Agent) -> None:
+    agent.broker.most = 30
+    assert agent.ask(time=3600)["access_token"] == "token-3.lake.test"
+    assert [form.get("min_valid") for form in agent.broker.asked[2:]] == ["3600", None]
+
+
+def test_a_new_token_is_asked_for_with_the_most_that_the_broker_gives(agent: Agent) -> None:
+    assert agent.ask(new=True)["access_token"] == "token-3.lake.test"
+    assert agent.broker.asked[-1]["min_valid"] == "30"

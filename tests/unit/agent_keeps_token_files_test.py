@@ -6,7 +6,6 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,33 +14,9 @@ import pytest
 
 from facility.agent.keeper import Keeper
 from facility.exchange import Broker
+from tests.fakes.agent_pod import START, Pod
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
-
-START = 1_800_000_000.0
-
-
-@dataclass
-class Pod:
-    """A pod's directory, its identity and a clock that only the test moves."""
-
-    broker: TokenBroker
-    authority: Authority
-    directory: Path
-    identity: Path
-    now: float = START
-    log: list[str] = field(default_factory=list)
-
-    def keeper(self) -> Keeper:
-        outside = Broker(self.broker.url, self.identity, self.authority.client, lambda: self.now)
-        return Keeper(outside, self.directory, lambda: self.now, lambda: 1.0, self.log.append)
-
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.directory / "status.json").read_text())
-        return found
-
-    def read(self, name: str) -> str:
-        return (self.directory / name).read_text()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from facility.agent import files
+from facility.agent.clock import steady
 from tests.fakes import chromium
 from tests.fakes.jupyterlab import KEY, jupyterlab
 
 
 def token(seconds: float | None, **more: str) -> dict[str, Any]:
-    expires = None if seconds is None else (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
-    return {"audience": "https://lake.test:1094", "scope": "storage.read:/embargoed", "expires": expires, **more}
+    return {"audience": "https://lake.test:1094", "scope": "storage.read:/embargoed", "seconds": seconds or 0, **more}
 
 
 def agent_says(tokens: Path, **entries: dict[str, Any]) -> None:
-    files.write_status(tokens, {"updated": datetime.now(UTC).isoformat(), "broker": {}, "files": entries})
+    updated, clock = datetime.now(UTC).isoformat(), {"steady": steady(), "ahead": 0}
+    files.write_status(tokens, {"updated": updated, "clock": clock, "broker": {}, "files": entries})
 
 
 @pytest.fixture(scope="module")
