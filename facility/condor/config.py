@@ -44,6 +44,8 @@ MASTER_ADDRESS_FILE = {RUN}/master_address
 SCHEDD_ADDRESS_FILE = {RUN}/schedd_address
 SCHEDD_DAEMON_AD_FILE = {RUN}/schedd_ad
 MAX_DEFAULT_LOG = 20 Mb
+# daemons hold keys and tokens: no file of their memory is left behind (facility.condor.start forbids it for good)
+CREATE_CORE_FILES = False
 
 UID_DOMAIN = {names.TRUST_DOMAIN}
 TRUST_DOMAIN = {names.TRUST_DOMAIN}

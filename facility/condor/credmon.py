@@ -1,14 +1,16 @@
 """The credential monitor of an access point: `python3 -m facility.condor.credmon`, a container beside the schedd.
 
-Every two seconds it asks the schedd which owners have jobs, keeps their lake tokens good, and tells HTCondor when its
-people or its configuration have changed. It can be ended and started at any time: all it knows is in the queue and at
-the broker. How it fares is in its log and in `credmon.status`; neither ever holds a token.
+Every two seconds it asks the schedd which owners have jobs and what tokens these name, keeps those good, holds the jobs
+of people who must sign in again, and tells HTCondor when its people or its configuration have changed. It can be ended
+and started at any time: all it knows is in the queue, in the files and at the broker. How it fares is in its log and in
+`credmon.status`; neither ever holds a token.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -19,22 +21,25 @@ from types import FrameType
 from facility.condor import layout
 from facility.condor.credentials import Credentials
 from facility.condor.eviction import Eviction
-from facility.condor.jobs import QueueError, Queues
+from facility.condor.jobs import OwnerJobs, QueueError, Queues
 from facility.condor.keeper import PERIOD, Keeper
 from facility.condor.reconfigure import Reconfigure, say
+from facility.condor.waiting import Waiting
 from facility.exchange import Broker
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator writes into `credmon.json`. `audience` is empty when the VO has no lake.
+    """What the operator writes into `credmon.json`.
 
-    closed: whether the VO is, so that no job may run and none needs a token.
+    services: the audience of each service that jobs may name, the lake's under the VO's name. refresh: how often a
+    running job looks for a new token, in seconds. closed: whether the VO is, so that no job may run and none needs a
+    token.
     """
 
     vo: str
     broker: str
-    audience: str
+    services: dict[str, str]
     refresh: float
     closed: bool = False
 
@@ -53,11 +58,12 @@ class Monitor:
         queues: Queues,
         reconfigure: Reconfigure,
         status: Path,
+        waiting: Waiting,
         eviction: Eviction | None = None,
     ) -> None:
         """`eviction`: ends running jobs, where the VO is closed."""
         self._keeper, self._queues, self._reconfigure, self._status = keeper, queues, reconfigure, status
-        self._eviction = eviction
+        self._waiting, self._eviction = waiting, eviction
         self._queue_problem = ""
 
     def turn(self) -> None:
@@ -65,31 +71,35 @@ class Monitor:
         self._reconfigure.look()
         if self._eviction:
             self._close(self._eviction)
-        elif self._keeper.audience:
+        elif self._keeper.services:
             self._tokens()
         self._write_status()
 
     def _close(self, eviction: Eviction) -> None:
         """Nobody has a token, and what runs ends; once HTCondor knows that it must not start again."""
-        self._keeper.round(())
+        self._keeper.clear()
         if self._reconfigure.problem:
             return
-        try:
-            eviction.look(self._queues.ask(""))
-        except QueueError as error:
-            self._trouble(str(error))
-        else:
-            self._trouble("")
+        if (jobs := self._read()) is not None:
+            eviction.look(jobs)
 
     def _tokens(self) -> None:
+        jobs = self._read()
+        if jobs is None:
+            self._keeper.renew()
+            return
+        self._keeper.round(jobs)
+        self._waiting.look(jobs, self._keeper)
+
+    def _read(self) -> tuple[OwnerJobs, ...] | None:
+        """The queue, if it can be read now."""
         try:
             jobs = self._queues.ask("")
         except QueueError as error:
             self._trouble(str(error))
-            self._keeper.renew()
-        else:
-            self._trouble("")
-            self._keeper.round(jobs)
+            return None
+        self._trouble("")
+        return jobs
 
     def _trouble(self, problem: str) -> None:
         if problem != self._queue_problem:
@@ -97,34 +107,41 @@ class Monitor:
         self._queue_problem = problem
 
     def _write_status(self) -> None:
-        owners = {
-            owner: {"good_until": int(held.expires), "problem": held.problem}
-            for owner, held in sorted(self._keeper.held.items())
-        }
         status = {
             "time": int(self._keeper.now()),
             "queue": self._queue_problem,
             "reconfigure": self._reconfigure.problem,
-            "owners": owners,
+            "owners": self._owners(),
         }
         partial = self._status.with_name(f".{self._status.name}.new")
         partial.write_text(json.dumps(status, indent=1) + "\n")
         partial.rename(self._status)
 
+    def _owners(self) -> dict[str, dict[str, dict[str, object]]]:
+        """How each token fares, by owner and service."""
+        owners: dict[str, dict[str, dict[str, object]]] = {}
+        for file, held in sorted(self._keeper.held.items()):
+            fares = {"good_until": int(held.expires), "problem": held.problem}
+            owners.setdefault(file.owner, {})[file.service] = fares
+        return owners
+
 
 def make(settings: Settings) -> Monitor:
     """The monitor in its place in the pod."""
     broker = Broker(settings.broker, layout.IDENTITY)
-    files = Credentials(layout.CREDENTIALS, settings.vo)
-    keeper = Keeper(settings.vo, settings.audience, settings.refresh, broker, files, time.time, say)
+    files = Credentials(layout.CREDENTIALS)
+    keeper = Keeper(settings.vo, settings.services, settings.refresh, broker, files, time.time, say)
     watched = (layout.CONFIG, layout.PEOPLE / "mapfile")
+    told = Reconfigure(watched, say=say)
+    waiting = Waiting(time.time, say)
     eviction = Eviction(time.time, say) if settings.closed else None
-    return Monitor(keeper, Queues(os.environ), Reconfigure(watched, say=say), layout.CREDMON_STATUS, eviction)
+    return Monitor(keeper, Queues(os.environ), told, layout.CREDMON_STATUS, waiting, eviction)
 
 
 def main() -> None:
     """For ever; begins anew when its settings have changed."""
     signal.signal(signal.SIGTERM, _leave)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # its memory holds tokens, a core file would keep them
     os.environ["CONDOR_CONFIG"] = str(layout.CONFIG)
     settings = load()
     monitor = make(settings)

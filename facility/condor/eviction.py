@@ -5,14 +5,13 @@ Deleting their execute pods alone would let them go on for as long as a pod may 
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterable
 
 from facility.condor.jobs import OwnerJobs
+from facility.condor.tools import run
 
 #: JobStatus 2 is running
 _COMMAND = ("condor_vacate_job", "-constraint", "JobStatus == 2")
-_PATIENCE = 30  # seconds
 PERIOD = 10.0  # seconds between two tries: a job may take as long to end
 
 
@@ -31,15 +30,5 @@ class Eviction:
         if not running or self._now() < self._next:
             return
         self._next = self._now() + PERIOD
-        problem = self._run()
+        problem = run(self._command)
         self._say(problem or f"{running} running jobs are told to end: the VO is closed")
-
-    def _run(self) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603 - a constant
-                self._command, capture_output=True, text=True, timeout=_PATIENCE, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"{self._command[0]} failed: {error}"
-        told = (done.stderr or done.stdout).strip()[:500]
-        return "" if done.returncode == 0 else f"{self._command[0]} failed: {told}"

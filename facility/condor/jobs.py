@@ -26,19 +26,32 @@ class QueueError(Exception):
 
 @dataclass(frozen=True)
 class OwnerJobs:
-    """One owner's jobs at one access point. `waiting_since`: seconds since the epoch, 0 when none is idle."""
+    """One owner's jobs at one access point, each counted once.
+
+    arriving: their input files are on the way. starting_over: held by HTCondor because a token was missing, and let go
+    by it. hindered: held by the credential monitor until they can have a token. held: by anybody else.
+    waiting_since: seconds since the epoch, 0 when none is idle. services: those that jobs name which run or may start.
+    """
 
     owner: str
     idle: int = 0
     running: int = 0
     held: int = 0
+    arriving: int = 0
     starting_over: int = 0
+    hindered: int = 0
     waiting_since: float = 0.0
+    services: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> OwnerJobs:
+        """From an entry of the child's answer. Raises TypeError."""
+        return cls(**{**entry, "services": tuple(entry.get("services", ()))})
 
     @property
     def needs_token(self) -> bool:
-        """Whether a job of theirs may be started, or goes on running, without anybody asking for it."""
-        return bool(self.idle or self.running or self.starting_over)
+        """Whether a job of theirs goes on running, or may be started without anybody asking for it."""
+        return bool(self.idle or self.running or self.arriving or self.starting_over or self.hindered)
 
 
 class Queues:
@@ -63,7 +76,7 @@ class Queues:
                 raise QueueError(f"{_queue(schedd)} cannot be read: {error}") from None
         if "error" in answer:
             raise QueueError(f"{_queue(schedd)} cannot be read: {answer['error']}")
-        return tuple(OwnerJobs(**entry) for entry in answer["owners"])
+        return tuple(OwnerJobs.read(entry) for entry in answer["owners"])
 
     def close(self) -> None:
         """End the child. `ask` starts another."""

@@ -13,10 +13,12 @@ from typing import IO, Any
 
 import htcondor2
 
-IDLE, RUNNING, HELD, TRANSFERRING, SUSPENDED = 1, 2, 5, 6, 7
-#: codes of holds that end by themselves: credentials not there yet, input files still arriving
-_PASSING = (4, 16)
-_ATTRIBUTES = ["Owner", "JobStatus", "HoldReasonCode"]
+from facility.condor.hold_codes import ARRIVING, NO_TOKEN, NONE_NOW, REQUEST, SIGN_IN_AGAIN
+
+IDLE, HELD = 1, 5
+#: holds that end by themselves
+_PASSING = {NO_TOKEN: "starting_over", ARRIVING: "arriving"}
+_ATTRIBUTES = ["Owner", "JobStatus", "HoldReasonCode", "HoldReasonSubCode", "OAuthServicesNeeded"]
 
 
 def main(questions: IO[str] = sys.stdin, answers: IO[str] = sys.stdout) -> None:
@@ -51,17 +53,24 @@ def tally(counted: Iterable[Any], oldest: Iterable[Any]) -> list[dict[str, Any]]
     owners: dict[str, dict[str, Any]] = {}
     for ad in counted:
         entry = owners.setdefault(ad["Owner"], {"owner": ad["Owner"]})
-        kind = _kind(int(ad["JobStatus"]), int(ad.get("HoldReasonCode", 0)))
+        kind = _kind(ad)
         entry[kind] = entry.get(kind, 0) + int(ad["JobCount"])
+        if kind != "held":
+            named = str(ad.get("OAuthServicesNeeded", "")).replace(",", " ").split()
+            entry["services"] = sorted({*entry.get("services", ()), *named})
     for ad in oldest:
         entry = owners.setdefault(ad["Owner"], {"owner": ad["Owner"]})
         entry["waiting_since"] = min(float(ad["QDate"]), entry.get("waiting_since", float("inf")))
     return list(owners.values())
 
 
-def _kind(status: int, hold: int) -> str:
+def _kind(ad: Any) -> str:
+    """As which of OwnerJobs' counts a group of jobs is counted."""
+    status = int(ad["JobStatus"])
     if status == HELD:
-        return "starting_over" if hold in _PASSING else "held"
+        code, subcode = int(ad.get("HoldReasonCode", 0)), int(ad.get("HoldReasonSubCode", 0))
+        ours = code == REQUEST and subcode in (SIGN_IN_AGAIN, NONE_NOW)
+        return "hindered" if ours else _PASSING.get(code, "held")
     return "idle" if status == IDLE else "running"
 
 

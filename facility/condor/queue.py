@@ -6,6 +6,8 @@ it from the identity that it has mapped, and holds it immutable.
 
 from __future__ import annotations
 
+from facility.condor import services
+from facility.condor.hold_codes import CLOSED, NO_TOKEN, POLICY
 from facility.condor.layout import CREDENTIALS
 from facility.condor.resources import job_memory
 from facility.site import Site
@@ -13,9 +15,6 @@ from facility.vo import VirtualOrganization
 
 #: seconds after which the job of a lost execute pod is taken for lost too, and started again
 LEASE = 120
-#: HTCondor's code for jobs that a policy of the access point holds, and the subcode by which those of a closed VO are
-#: told from any other's
-POLICY, CLOSED = 26, 403
 #: seconds that a finished job waits in the queue for its owner to fetch the results
 KEPT = 7 * 24 * 3600
 _FIXED = "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeaseDuration"
@@ -24,13 +23,13 @@ _RELEASE = f"""
 # a job that came before its token is held with code 4 when it starts: tried again, ever more slowly; one that was held
 # because the VO was closed goes on
 SYSTEM_PERIODIC_RELEASE = (HoldReasonCode =?= {POLICY} && HoldReasonSubCode =?= {CLOSED}) || \
-(HoldReasonCode == 4 && NumHolds < 1000 && time() - EnteredCurrentStatus > min({{300, 5 * NumHolds}}))
+(HoldReasonCode == {NO_TOKEN} && NumHolds < 1000 && time() - EnteredCurrentStatus > min({{300, 5 * NumHolds}}))
 """
 
 
 def queue_rules(vo: VirtualOrganization, site: Site) -> str:
     """The part of an access point's `condor_config` that is about jobs."""
-    return "\n".join((_transform(vo), _requirements(vo.name, site), _credentials(vo.name), _policy(vo)))
+    return "\n".join((_transform(vo), _requirements(vo.name, site), _services(vo), _credentials(), _policy(vo)))
 
 
 def _policy(vo: VirtualOrganization) -> str:
@@ -57,22 +56,53 @@ def sentence(vo: VirtualOrganization) -> str:
 
 def _transform(organization: VirtualOrganization) -> str:
     vo = organization.name
-    # without a lake there is no token, and a job that asks for one would wait for ever
-    token = f'SET OAuthServicesNeeded "{vo}"' if organization.spec.lakes else "DELETE OAuthServicesNeeded"
     return f"""
 JOB_TRANSFORM_NAMES = Facility
 JOB_TRANSFORM_Facility @=end
    COPY AcctGroup AskedAcctGroup
    COPY AccountingGroup AskedAccountingGroup
+   COPY OAuthServicesNeeded AskedServices
    SET VO "{vo}"
    SET AcctGroup "group_{vo}"
    EVALSET AcctGroupUser Owner
    EVALSET AccountingGroup strcat("group_{vo}.", Owner)
-   {token}
+   {_tokens(organization)}
    SET JobLeaseDuration {LEASE}
    SET LeaveJobInQueue JobStatus == 4 && (StageOutFinish ?: 0) < CompletionDate && time() - CompletionDate < {KEPT}
 @end
 IMMUTABLE_JOB_ATTRS = $(IMMUTABLE_JOB_ATTRS) {_FIXED}"""
+
+
+def _tokens(vo: VirtualOrganization) -> str:
+    """The lake's token for every job, and of the services that a job names those that the VO has, in the VO's order.
+
+    Written out name by name: whatever else stands in what was asked for goes nowhere. Without anything to ask for there
+    is no token, and a job that asks for one would wait for ever.
+    """
+    lake, known = services.always(vo), services.of_jobs(vo)
+    if not known:
+        return "DELETE OAuthServicesNeeded"
+    named = [f'{_asked(name)} ? ",{name}" : ""' for name in known if name != lake]
+    listed = ", ".join(f"({one})" for one in named)
+    if not lake:
+        return f"EVALSET OAuthServicesNeeded substr(strcat({listed}), 1)"
+    return f'EVALSET OAuthServicesNeeded strcat("{lake}", {listed})' if named else f'SET OAuthServicesNeeded "{lake}"'
+
+
+def _asked(name: str) -> str:
+    return f'(isString(AskedServices) && stringListMember("{name}", AskedServices))'
+
+
+def _services(vo: VirtualOrganization) -> str:
+    known = ",".join(services.of_jobs(vo))
+    offered = f"jobs of {vo.name} may name {known.replace(',', ', ')}" if known else f"{vo.name} has none for jobs"
+    return f"""
+# `VO` is set by the transform, so that no job comes in beside it
+SUBMIT_REQUIREMENT_NAMES = $(SUBMIT_REQUIREMENT_NAMES) Services
+SUBMIT_REQUIREMENT_Services = VO =?= "{vo.name}" && (AskedServices =?= undefined || \
+(isString(AskedServices) && stringListSubsetMatch(AskedServices, "{known}")))
+SUBMIT_REQUIREMENT_Services_REASON = strcat("use_oauth_services names a service that is not here: {offered}, \
+without handles (asked for: ", string(AskedServices), ")")"""
 
 
 def _requirements(vo: str, site: Site) -> str:
@@ -96,9 +126,9 @@ SUBMIT_REQUIREMENT_Fits_REASON = strcat("an execute pod here has {cpus} CPUs, {m
 ask for no more than that (asked for: ", RequestCpus ?: 1, " CPUs, ", RequestMemory ?: 0, " MiB)")"""
 
 
-def _credentials(vo: str) -> str:
+def _credentials() -> str:
     return f"""
-# the credential monitor alone writes <owner>/{vo}.use; without a credd nobody else can
+# the credential monitor alone writes <owner>/<service>.use; without a credd nobody else can
 SEC_CREDENTIAL_DIRECTORY_OAUTH = {CREDENTIALS}
 TRUST_CREDENTIAL_DIRECTORY = True
 

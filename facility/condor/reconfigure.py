@@ -7,7 +7,6 @@ an access point.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -15,9 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from facility.condor import layout
+from facility.condor.tools import run
 
 _COMMAND = ("condor_reconfig",)
-_PATIENCE = 30  # seconds
 PERIOD = 2.0
 
 
@@ -37,7 +36,7 @@ class Reconfigure:
         digest = self._digest()
         if digest == self._known:
             return
-        before, self.problem = self.problem, self._run()
+        before, self.problem = self.problem, run(self._command, "condor_reconfig")
         if not self.problem:
             self._known = digest
             self._say("HTCondor has been told to read its files again")
@@ -50,15 +49,6 @@ class Reconfigure:
             digest.update(path.read_bytes() if path.is_file() else b"")
             digest.update(b"\0")
         return digest.hexdigest()
-
-    def _run(self) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603 - a constant
-                self._command, capture_output=True, text=True, timeout=_PATIENCE, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"condor_reconfig failed: {error}"
-        return "" if done.returncode == 0 else f"condor_reconfig failed: {(done.stderr or done.stdout).strip()[:500]}"
 
 
 def main() -> None:

@@ -163,8 +163,6 @@ def test_what_the_facility_sets_in_a_job_cannot_be_edited() -> None:
     assert {"VO", "AcctGroup", "AcctGroupUser", "AccountingGroup", "OAuthServicesNeeded"} <= set(fixed)
 
 
-def test_a_vo_without_lakes_has_jobs_without_tokens() -> None:
-    transform = read(config.access_point(vo("cms", lakes=0), site()), "JOB_TRANSFORM_Facility")
-    assert "DELETE OAuthServicesNeeded" in transform["JOB_TRANSFORM_Facility"]
-    transform = read(ROLES["ap"], "JOB_TRANSFORM_Facility")
-    assert 'SET OAuthServicesNeeded "cms"' in transform["JOB_TRANSFORM_Facility"]
+@pytest.mark.parametrize("role", ROLES)
+def test_no_daemon_leaves_a_file_of_its_memory(role: str) -> None:
+    assert read(ROLES[role], "CREATE_CORE_FILES") == {"CREATE_CORE_FILES": "False"}

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from facility.condor import config, credmon
-from facility.condor.credentials import Credentials
+from facility.condor.credentials import Credentials, File
 from facility.condor.eviction import PERIOD, Eviction
+from facility.condor.hold_codes import CLOSED, POLICY
 from facility.condor.jobs import OwnerJobs
 from facility.condor.keeper import Keeper
-from facility.condor.queue import CLOSED, POLICY
 from facility.condor.reconfigure import Reconfigure
+from facility.condor.waiting import Waiting
 from facility.operator.build.access_point import credmon_settings
 from facility.vo import VirtualOrganization
 from tests.fakes.clock import Clock
@@ -93,7 +94,7 @@ class _Queue:
 
 
 class _Broker:
-    def token(self, audience: str, scope: str = "", subject: str = "") -> Any:
+    def token(self, audience: str, scope: str = "", subject: str = "", min_valid: int = 0) -> Any:
         raise AssertionError("a closed VO's monitor asks for no token")
 
 
@@ -104,14 +105,15 @@ class Monitor:
         self.clock, self.log = Clock(), list[str]()
         self.calls = directory / "calls"
         (directory / "oauth").mkdir()
-        self.files = Credentials(directory / "oauth", "cms")
-        self.files.write("cms_alice", "a.b.c")
+        self.files = Credentials(directory / "oauth")
+        self.files.write(File("cms_alice", "cms"), "a.b.c", self.clock.now + 60)
         self.queue = _Queue(running=1)
-        keeper = Keeper("cms", "audience", 60, _Broker(), self.files, self.clock)
+        keeper = Keeper("cms", {"cms": "audience"}, 60, _Broker(), self.files, self.clock)
         call = ("/bin/sh", "-c", f"echo vacate >> {self.calls}")
         made = Eviction(self.clock, self.log.append, call)
         told = Reconfigure((), ("/bin/true",) if reconfigured else ("/bin/false",), self.log.append)
-        self.monitor = credmon.Monitor(keeper, self.queue, told, directory / "status", made)  # type: ignore[arg-type]
+        waiting = Waiting(self.clock, self.log.append)
+        self.monitor = credmon.Monitor(keeper, self.queue, told, directory / "status", waiting, made)  # type: ignore[arg-type]
 
     def turn(self) -> int:
         """One round; how often jobs have been told to end by now."""
@@ -132,7 +134,7 @@ def test_running_jobs_are_ended_now_and_again_until_none_runs(tmp_path: Path) ->
 def test_nobody_has_a_token_any_more(tmp_path: Path) -> None:
     point = Monitor(tmp_path)
     point.turn()
-    assert point.files.owners() == ()
+    assert point.files.found() == {}
     assert json.loads((tmp_path / "status").read_text())["owners"] == {}
 
 

@@ -1,74 +1,62 @@
-"""The credential monitor: owners with jobs have a good token file, nobody else has one, and outages are waited out."""
+"""The credential monitor: owners with jobs have good token files, nobody else has one, and outages are waited out."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from facility.condor.credentials import Credentials
+from facility.condor import pauses
+from facility.condor.credentials import File
 from facility.condor.jobs import OwnerJobs
-from facility.condor.keeper import PERIOD, Keeper
-from facility.exchange import Broker
+from facility.condor.keeper import LINGER, PERIOD
+from tests.fakes.access_point import LAKE, REFRESH, AccessPoint, jobs
 from tests.fakes.authority import Authority
-from tests.fakes.clock import Clock
-from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
+from tests.fakes.renewing_broker import RenewingBroker
+from tests.fakes.token_broker import TokenBroker, serving
 
-REFRESH = 10.0
-AUDIENCE = "https://origin.test"
+ALICE, BOB = jobs("cms_alice", running=1), jobs("cms_bob", running=1)
+AWAY = (503, "temporarily_unavailable", "the issuer is away")
 
 
-@dataclass
-class AccessPoint:
-    """A credential directory, a broker and a clock that only the test moves."""
-
-    broker: TokenBroker
-    authority: Authority
-    root: Path
-    clock: Clock = field(default_factory=Clock)
-    log: list[str] = field(default_factory=list)
-
-    def keeper(self) -> Keeper:
-        identity = self.root / "identity"
-        identity.write_text(IDENTITY)
-        outside = Broker(self.broker.url, identity, self.authority.client, self.clock)
-        files = Credentials(self.directory, "cms")
-        return Keeper("cms", AUDIENCE, REFRESH, outside, files, self.clock, self.log.append)
-
-    @property
-    def directory(self) -> Path:
-        return self.root / "credentials"
-
-    def token(self, owner: str) -> str:
-        return (self.directory / owner / "cms.use").read_text()
-
-    def owners(self) -> list[str]:
-        return sorted(path.name for path in self.directory.iterdir())
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
-def point(tmp_path: Path) -> Iterator[AccessPoint]:
+def point(tmp_path: Path, authority: Authority) -> Iterator[AccessPoint]:
     (tmp_path / "credentials").mkdir()
-    authority = Authority(tmp_path)
     with serving(authority, TokenBroker()) as broker:
         yield AccessPoint(broker, authority, tmp_path)
 
 
+@pytest.fixture
+def remembered(tmp_path: Path, authority: Authority) -> Iterator[AccessPoint]:
+    """With a broker that renews tokens as the real one does."""
+    (tmp_path / "credentials").mkdir()
+    broker = RenewingBroker()
+    point = AccessPoint(broker, authority, tmp_path)
+    broker.clock = point.clock
+    with serving(authority, broker):
+        yield point
+
+
 def test_an_owner_with_jobs_gets_the_owners_token(point: AccessPoint) -> None:
-    point.keeper().round([OwnerJobs("cms_alice", idle=1)])
+    point.keeper().round([jobs("cms_alice", idle=1)])
     asked = point.broker.asked[0]
-    assert (asked["requested_subject"], asked["audience"]) == ("cms_alice", AUDIENCE)
+    assert (asked["requested_subject"], asked["audience"]) == ("cms_alice", LAKE)
     assert point.token("cms_alice").startswith("token-1.")
 
 
 def test_files_are_their_owners_secret(point: AccessPoint) -> None:
     before = os.umask(0)
     try:
-        point.keeper().round([OwnerJobs("cms_alice", idle=1)])
+        point.keeper().round([ALICE])
     finally:
         os.umask(before)
     home = point.directory / "cms_alice"
@@ -77,101 +65,175 @@ def test_files_are_their_owners_secret(point: AccessPoint) -> None:
     assert [path.name for path in home.iterdir()] == ["cms.use"]
 
 
+def test_a_file_says_when_its_token_expires(point: AccessPoint) -> None:
+    point.keeper().round([ALICE])
+    assert point.files.found() == {File("cms_alice", "cms"): point.clock.now + point.broker.life}
+
+
 def test_owners_of_another_vo_and_names_that_are_no_owners_get_nothing(point: AccessPoint) -> None:
-    point.keeper().round([OwnerJobs(name, idle=1) for name in ("atlas_bob", "root", "../cms_x", "cmsx_bob", "cms_")])
-    assert point.owners() == []
+    point.keeper().round([jobs(name, idle=1) for name in ("atlas_bob", "root", "../cms_x", "cmsx_bob", "cms_")])
+    assert point.there() == []
     assert point.broker.asked == []
 
 
-def test_held_jobs_alone_need_no_token(point: AccessPoint) -> None:
-    point.keeper().round([OwnerJobs("cms_alice", held=3)])
-    assert point.owners() == []
+@pytest.mark.parametrize("counts", [{"held": 3}, {}])
+def test_nobody_whose_jobs_are_held_or_gone_gets_a_token(point: AccessPoint, counts: dict[str, int]) -> None:
+    point.keeper().round([OwnerJobs("cms_alice", services=("cms",), **counts)])
+    assert point.broker.asked == []
 
 
-def test_the_token_goes_with_the_last_job(point: AccessPoint) -> None:
+def test_a_token_goes_a_while_after_the_last_job(point: AccessPoint) -> None:
     keeper = point.keeper()
-    keeper.round([OwnerJobs("cms_alice", running=1), OwnerJobs("cms_bob", running=1)])
-    keeper.round([OwnerJobs("cms_bob", running=1)])
-    assert point.owners() == ["cms_bob"]
-    assert point.log[-1] == "cms_alice: no job needs a token any more"
+    keeper.round([ALICE, BOB])
+    point.clock.pass_by(LINGER - PERIOD)
+    keeper.round([BOB])
+    assert point.there() == [File("cms_alice", "cms"), File("cms_bob", "cms")]
+    point.clock.pass_by(PERIOD)
+    keeper.round([BOB])
+    assert point.there() == [File("cms_bob", "cms")]
+    assert not (point.directory / "cms_alice").exists()
+    assert "cms_alice: no job needs a token for cms any more" in point.log
+
+
+def test_a_token_that_no_job_needs_is_not_renewed(point: AccessPoint) -> None:
+    keeper = point.keeper()
+    keeper.round([ALICE])
+    point.clock.pass_by(LINGER - PERIOD)
+    keeper.round([])
+    assert len(point.broker.asked) == 1
 
 
 def test_what_an_earlier_monitor_left_goes_too(point: AccessPoint) -> None:
-    point.keeper().round([OwnerJobs("cms_alice", running=1)])
-    point.keeper().round([])
-    assert point.owners() == []
-
-
-def test_a_new_monitor_asks_anew_and_keeps_the_files_until_then(point: AccessPoint) -> None:
-    point.keeper().round([OwnerJobs("cms_alice", running=1)])
-    point.keeper().round([OwnerJobs("cms_alice", running=1)])
-    assert point.token("cms_alice").startswith("token-2.")
-
-
-@pytest.mark.parametrize("life", [60, 75, 120, 3600])
-def test_a_file_is_always_good_until_a_job_has_the_next(point: AccessPoint, life: int) -> None:
-    point.broker.life = life
-    keeper, left = point.keeper(), []
-    for _ in range(200):
-        keeper.round([OwnerJobs("cms_alice", running=1)])
-        left.append(keeper.held["cms_alice"].expires - point.clock.now)
-        point.clock.pass_by(life / 60)
-    assert min(left) > REFRESH + PERIOD
-    assert len(point.broker.asked) < 20
-
-
-def test_tokens_that_live_too_short_for_running_jobs_are_a_problem_that_is_said_once(point: AccessPoint) -> None:
-    point.broker.life = 12
+    point.keeper().round([ALICE])
+    (point.directory / "cms_alice" / ".cms.new").write_text("half of a tok")
     keeper = point.keeper()
-    for _ in range(10):
-        keeper.round([OwnerJobs("cms_alice", running=1)])
-        point.clock.pass_by(PERIOD)
-    assert point.log == ["cms_alice: tokens live shorter than the 14 s that a running job may go without"]
+    keeper.round([])
+    point.clock.pass_by(LINGER)
+    keeper.round([])
+    assert not any(point.directory.iterdir())
 
 
-def test_a_person_who_must_sign_in_again_is_told_so_and_asked_for_again(point: AccessPoint) -> None:
+def test_a_new_monitor_knows_from_the_files_how_long_tokens_are_good(point: AccessPoint) -> None:
+    point.keeper().round([ALICE])
+    point.broker.refusal = AWAY
     keeper = point.keeper()
-    point.broker.refusal = (403, "interaction_required", "sign in again at https://hub.test")
-    for _ in range(8):
-        keeper.round([OwnerJobs("cms_alice", idle=1), OwnerJobs("cms_bob", idle=1)])
-        point.clock.pass_by(PERIOD)
-    assert len(point.broker.asked) == 4
-    assert "sign in again at https://hub.test" in keeper.held["cms_alice"].problem
-    assert len(point.log) == 2
-    point.broker.refusal = None
-    point.clock.pass_by(10)
-    keeper.round([OwnerJobs("cms_alice", idle=1), OwnerJobs("cms_bob", idle=1)])
-    assert point.owners() == ["cms_alice", "cms_bob"]
+    keeper.round([ALICE])
+    assert keeper.good_until("cms_alice") == point.clock.now + point.broker.life
+    assert point.token("cms_alice").startswith("token-1.")
 
 
-def test_a_broker_that_is_away_is_asked_once_a_round_and_good_tokens_stay(point: AccessPoint) -> None:
-    keeper = point.keeper()
-    jobs = [OwnerJobs("cms_alice", running=1), OwnerJobs("cms_bob", running=1)]
-    keeper.round(jobs)
+@pytest.mark.parametrize("spread", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize(("life", "refresh"), [(60, 10.0), (75, 10.0), (120, 30.0), (300, 60.0), (3600, 60.0)])
+def test_a_file_is_always_good_until_a_job_has_the_next(
+    remembered: AccessPoint, life: int, refresh: float, spread: float
+) -> None:
+    broker = remembered.broker
+    assert isinstance(broker, RenewingBroker)
+    broker.life, broker.spread = life, spread
+    keeper, left = remembered.keeper(refresh), []
+    lives, step = 6, max(PERIOD, life / 150)
+    for _ in range(int(lives * life / step)):
+        keeper.round([ALICE])
+        left.append(keeper.good_until("cms_alice") - remembered.clock.now)
+        remembered.clock.pass_by(step)
+    assert min(left) > refresh + PERIOD
+    assert broker.issued <= lives * life / (life / 2)
+    assert len(broker.asked) <= lives * 5
+
+
+def test_the_broker_is_told_how_long_a_token_must_be_good(point: AccessPoint) -> None:
+    point.keeper(refresh=60).round([ALICE])
+    assert int(point.broker.asked[0]["min_valid"]) == pauses.min_valid(60 + PERIOD) > 60 + PERIOD
+
+
+def test_tokens_that_live_too_short_for_running_jobs_are_a_problem_that_is_said_once(remembered: AccessPoint) -> None:
+    keeper = remembered.keeper(refresh=60)
+    remembered.rounds(keeper, [ALICE], 120)
+    (said,) = {line.partition("; ")[2] for line in remembered.log}
+    assert said.startswith("tokens of cms live too short: a job's should be good for 77 s at any time")
+    assert "30 at most" in said
+    assert keeper.held[File("cms_alice", "cms")].problem == said
+    assert len(remembered.log) == 1
+    assert remembered.there() == [File("cms_alice", "cms")]
+    assert len(remembered.broker.asked) < 40
+
+
+def test_a_broker_that_cannot_be_reached_is_asked_once_a_round_and_good_tokens_stay(point: AccessPoint) -> None:
+    keeper, found = point.keeper(), [ALICE, BOB]
+    keeper.round(found)
     asked = len(point.broker.asked)
-    point.broker.refusal = (503, "temporarily_unavailable", "the issuer is away")
+    point.broker.refusal = AWAY
     point.clock.pass_by(40)
-    keeper.round(jobs)
+    keeper.round(found)
     assert len(point.broker.asked) == asked + 1
-    assert point.owners() == ["cms_alice", "cms_bob"]
+    assert len(point.there()) == 2
+
+
+def test_an_outage_is_met_with_ever_fewer_questions(point: AccessPoint) -> None:
+    keeper = point.keeper()
+    point.broker.refusal = AWAY
+    people = [jobs(f"cms_p{number}", idle=1) for number in range(20)]
+    point.rounds(keeper, people, 120)
+    before = len(point.broker.asked)
+    point.rounds(keeper, people, 120)
+    assert before <= 120 / PERIOD
+    assert len(point.broker.asked) - before <= 120 / PERIOD
+    assert len(point.log) == len(people)
+    point.broker.refusal = None
+    point.rounds(keeper, people, pauses.LATEST + PERIOD)
+    assert len(point.there()) == len(people)
+
+
+def test_the_pauses_grow_but_leave_several_tries_before_a_token_ends() -> None:
+    told = [pauses.after_failure(failures, 0, 0) for failures in range(6)]
+    assert told[0] == pauses.SOONEST
+    assert all(one <= other for one, other in pairwise(told))
+    assert told[-1] == pauses.LATEST
+    assert pauses.after_failure(9, 40, 0) == 10
+    assert pauses.after_failure(0, 40, 25) == 25
+
+
+def test_a_slow_broker_does_not_hide_the_queue(point: AccessPoint) -> None:
+    keeper = point.keeper()
+    answer = point.broker.token
+
+    def slow(form: dict[str, str]) -> tuple[int, dict[str, object]]:
+        point.clock.pass_by(9)
+        return answer(form)
+
+    point.broker.token = slow  # type: ignore[method-assign]
+    keeper.round([jobs(f"cms_p{number}", idle=1) for number in range(10)])
+    assert len(point.broker.asked) == 3
 
 
 def test_an_expired_token_is_taken_away_so_that_jobs_wait_for_a_good_one(point: AccessPoint) -> None:
-    keeper = point.keeper()
-    keeper.round([OwnerJobs("cms_alice", idle=1)])
-    point.broker.refusal = (503, "temporarily_unavailable", "the issuer is away")
-    point.clock.pass_by(61)
-    keeper.renew()
-    assert not (point.directory / "cms_alice").exists()
+    keeper, found = point.keeper(), [jobs("cms_alice", idle=1)]
+    keeper.round(found)
+    point.broker.refusal = AWAY
+    point.clock.pass_by(point.broker.life)
+    keeper.round(found)
+    assert point.there() == []
+    assert "cms_alice: the token for cms has expired and is taken away" in point.log
     point.broker.refusal = None
     point.clock.pass_by(10)
-    keeper.renew()
+    keeper.round(found)
     assert point.token("cms_alice").startswith("token-2.")
+
+
+def test_running_jobs_outlive_their_token_in_an_outage(point: AccessPoint) -> None:
+    keeper = point.keeper()
+    keeper.round([ALICE])
+    point.broker.refusal = AWAY
+    point.clock.pass_by(point.broker.life + 1)
+    keeper.round([ALICE])
+    assert point.there() == [File("cms_alice", "cms")]
+    keeper.round([jobs("cms_alice", idle=1)])
+    assert point.there() == []
 
 
 def test_while_the_queue_cannot_be_read_tokens_are_renewed_all_the_same(point: AccessPoint) -> None:
     keeper = point.keeper()
-    keeper.round([OwnerJobs("cms_alice", running=1)])
+    keeper.round([ALICE])
     point.clock.pass_by(40)
     keeper.renew()
     assert point.token("cms_alice").startswith("token-2.")
@@ -179,5 +241,9 @@ def test_while_the_queue_cannot_be_read_tokens_are_renewed_all_the_same(point: A
 
 def test_no_token_is_in_the_log_or_in_what_can_be_printed(point: AccessPoint) -> None:
     keeper = point.keeper()
-    keeper.round([OwnerJobs("cms_alice", running=1)])
+    keeper.round([ALICE])
     assert "token-1." not in f"{keeper.held} {point.log}"
+
+
+def test_refresh_is_counted_in_what_every_file_must_be_good_for(point: AccessPoint) -> None:
+    assert point.keeper().needed == REFRESH + PERIOD

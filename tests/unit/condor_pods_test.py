@@ -98,9 +98,9 @@ def test_what_the_operator_writes_for_the_credential_monitor_is_what_it_reads(tm
     path = tmp_path / "credmon.json"
     path.write_text(credmon_settings(vo("cms"), SITE))
     settings = credmon.load(path)
-    assert (settings.vo, settings.audience) == ("cms", "https://origin.test:1094")
+    assert (settings.vo, settings.services) == ("cms", {"cms": "https://origin.test:1094"})
     path.write_text(credmon_settings(vo("cms", lakes=0), SITE))
-    assert credmon.load(path).audience == ""
+    assert credmon.load(path).services == {}
 
 
 def test_execute_pods_reach_their_own_vos_queue_and_cache_only() -> None:

@@ -79,7 +79,9 @@ def test_a_missing_program_is_a_queue_that_cannot_be_read() -> None:
     [
         (OwnerJobs("o", idle=1), True),
         (OwnerJobs("o", running=1), True),
+        (OwnerJobs("o", arriving=1), True),
         (OwnerJobs("o", starting_over=1), True),
+        (OwnerJobs("o", hindered=1), True),
         (OwnerJobs("o", held=5), False),
         (OwnerJobs("o"), False),
     ],
@@ -89,22 +91,25 @@ def test_only_jobs_that_run_or_may_start_need_a_token(jobs: OwnerJobs, needed: b
 
 
 COUNTED: list[dict[str, Any]] = [
-    {"Owner": "cms_alice", "JobStatus": 1, "JobCount": 4},
-    {"Owner": "cms_alice", "JobStatus": 2, "JobCount": 2},
-    {"Owner": "cms_alice", "JobStatus": 6, "JobCount": 1},
-    {"Owner": "cms_alice", "JobStatus": 5, "HoldReasonCode": 1, "JobCount": 3},
+    {"Owner": "cms_alice", "JobStatus": 1, "JobCount": 4, "OAuthServicesNeeded": "cms"},
+    {"Owner": "cms_alice", "JobStatus": 2, "JobCount": 2, "OAuthServicesNeeded": "cms,rucio"},
+    {"Owner": "cms_alice", "JobStatus": 6, "JobCount": 1, "OAuthServicesNeeded": "cms"},
+    {"Owner": "cms_alice", "JobStatus": 5, "HoldReasonCode": 1, "JobCount": 3, "OAuthServicesNeeded": "cms,fts"},
     {"Owner": "cms_bob", "JobStatus": 5, "HoldReasonCode": 16, "JobCount": 1},
-    {"Owner": "cms_bob", "JobStatus": 5, "HoldReasonCode": 4, "JobCount": 1},
+    {"Owner": "cms_bob", "JobStatus": 5, "HoldReasonCode": 4, "HoldReasonSubCode": 0, "JobCount": 1},
+    {"Owner": "cms_bob", "JobStatus": 5, "HoldReasonCode": 1, "HoldReasonSubCode": 401, "JobCount": 5},
+    {"Owner": "cms_bob", "JobStatus": 5, "HoldReasonCode": 1, "HoldReasonSubCode": 503, "JobCount": 1},
+    {"Owner": "cms_bob", "JobStatus": 5, "HoldReasonCode": 26, "HoldReasonSubCode": 401, "JobCount": 7},
 ]
 
 
 def test_jobs_are_counted_by_what_they_wait_for() -> None:
     tally = pytest.importorskip("facility.condor.jobs_child").tally
     oldest = [{"Owner": "cms_alice", "QDate": 30}, {"Owner": "cms_alice", "QDate": 20}]
-    counts = [OwnerJobs(**entry) for entry in tally(COUNTED, oldest)]
+    counts = [OwnerJobs.read(entry) for entry in tally(COUNTED, oldest)]
     assert counts == [
-        OwnerJobs("cms_alice", idle=4, running=3, held=3, waiting_since=20),
-        OwnerJobs("cms_bob", starting_over=2),
+        OwnerJobs("cms_alice", idle=4, running=3, held=3, waiting_since=20, services=("cms", "rucio")),
+        OwnerJobs("cms_bob", arriving=1, starting_over=1, hindered=6, held=7),
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from facility import names
-from facility.condor import accounts, config, layout, mapfile
+from facility.condor import accounts, config, layout, mapfile, services
 from facility.operator.build.common import config_map, environment, labels, metadata, restricted
 from facility.operator.build.condor import (
     CONDOR_PORT,
@@ -57,12 +57,11 @@ def access_point(vo: VirtualOrganization, site: Site, addresses: Addresses | Non
 
 
 def credmon_settings(vo: VirtualOrganization, site: Site) -> str:
-    """What the credential monitor reads (facility.condor.credmon.Settings); without a lake it has no token to keep."""
-    audience = vo.spec.lakes[0].audience if vo.spec.lakes else ""
+    """What the credential monitor reads (facility.condor.credmon.Settings); without a service it keeps no token."""
     settings = {
         "vo": vo.name,
         "broker": site.broker_url,
-        "audience": audience,
+        "services": services.of_jobs(vo),
         "refresh": site.batch.credential_refresh,
     }
     settings |= {"closed": True} if vo.closed else {}
