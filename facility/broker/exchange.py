@@ -10,7 +10,7 @@ from facility.broker import errors
 from facility.broker.cache import Key, Token, TokenCache
 from facility.broker.errors import BrokerError
 from facility.broker.groups import Groups
-from facility.broker.holdings import Holding, named
+from facility.broker.holdings import Holding
 from facility.broker.identity import AccessPoint, Cache, Caller, Hub, Notebook
 from facility.broker.renewal import Renewal, over
 from facility.broker.sessions import Session, Sessions
@@ -19,6 +19,7 @@ from facility.broker.vos import VirtualOrganizations
 from facility.site import Site
 from facility.tokens import policy
 from facility.tokens import scopes as algebra
+from facility.tokens.naming import named
 from facility.tokens.policy import Allowed
 from facility.tokens.scopes import Scope
 from facility.vo import VirtualOrganization

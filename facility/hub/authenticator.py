@@ -15,7 +15,7 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.spawner import SpawnException
 from tornado import web
 from tornado.httputil import url_concat
-from traitlets import Unicode, default
+from traitlets import Instance, Unicode, default
 
 from facility.hub import admins, pages, refresh
 from facility.hub.broker_client import BrokerClient
@@ -29,6 +29,7 @@ from facility.hub.routes import routes
 from facility.hub.standing import CLOSED, UNKNOWN, Standing
 from facility.hub.watch import VOs, Watcher
 from facility.kubernetes import SERVICE_ACCOUNT
+from facility.site import Site
 from facility.vo import VirtualOrganization
 
 _FIRST_LIST = 5  # seconds that a sign-in waits for the first list of VOs after the hub's start
@@ -43,6 +44,9 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
     namespace = Unicode("facility", help="Namespace of the VirtualOrganization objects.").tag(config=True)
     broker_url = Unicode(help="https URL of the token broker.").tag(config=True)
     public_url = Unicode(help="URL under which browsers reach the hub; redirect URIs begin with it.").tag(config=True)
+    site = Instance(Site, help="The site's settings: under which names the facility's parts are reached.").tag(
+        config=True
+    )
     identity = Unicode("/var/run/identity/token", help="File of the token that the broker knows the hub by.").tag(
         config=True
     )

@@ -65,6 +65,7 @@ def sign_in(c: Any, site: Site) -> None:
     c.VOAuthenticator.namespace = site.namespaces.facility
     c.VOAuthenticator.broker_url = site.broker_url
     c.VOAuthenticator.public_url = site.public_url
+    c.VOAuthenticator.site = site
     c.Authenticator.any_allow_config = True  # who may come in is written in the VO objects
     c.Authenticator.enable_auth_state = True
     c.Authenticator.username_pattern = USERNAME

@@ -8,6 +8,7 @@ from tornado.web import StaticFileHandler
 
 from facility.hub.entry import EntryHandler
 from facility.hub.handlers import CallbackHandler, LoginHandler
+from facility.hub.outside import OutsideHandler
 from facility.hub.own_page import LogoHandler, OwnPageHandler
 from facility.hub.pages import FOLDER
 
@@ -21,6 +22,7 @@ def routes() -> list[tuple[Any, ...]]:
         (rf"/oauth/{_VO}/login", LoginHandler),
         (rf"/oauth/{_VO}/callback", CallbackHandler),
         (r"/facility", OwnPageHandler),
+        (r"/facility/vos\.json", OutsideHandler),
         (rf"/facility/logo/{_VO}", LogoHandler),
         (r"/facility/static/(.+\.(?:js|css))", StaticFileHandler, {"path": str(FOLDER)}),
     ]
