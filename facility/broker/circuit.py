@@ -43,9 +43,12 @@ class Circuit:
         self._probing, self._probe = True, self._probe + 1
         return self._probe
 
-    def refuse(self, now: float) -> None:
-        """Raises UnavailableError while the issuer is away and somebody else will find out whether it is back."""
-        if self.away and (self._probing or now < self._until):
+    def refuse(self, now: float, probe: bool = True) -> None:
+        """Raises UnavailableError while the issuer is away and somebody else will find out whether it is back.
+
+        `probe`: whether one could be the one to find out, now that it is time to.
+        """
+        if self.away and (self._probing or not probe or now < self._until):
             raise UnavailableError("the issuer gives no answer at the moment", self.wait(now))
 
     def failed(self, now: float, retry_after: float = 0.0) -> float:

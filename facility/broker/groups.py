@@ -90,7 +90,8 @@ class Groups:
         if session is None or vo is None or vo.closed:
             return
         if self._due(session):
-            async with self._renewal.issuer(vo).line.turn(self._now() + HURRY), self._sessions.hold(user) as held:
+            turn = self._renewal.issuer(vo).line.turn(self._now() + HURRY, probe=False)
+            async with turn, self._sessions.hold(user) as held:
                 if held is not None and not held.dead:
                     await self._sessions.save(held)
                     await self._learn(vo, held)

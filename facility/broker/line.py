@@ -21,19 +21,22 @@ class Line:
         self.pace = Pace(rate, pulse)
 
     @asynccontextmanager
-    async def turn(self, need: float) -> AsyncIterator[None]:
+    async def turn(self, need: float, probe: bool = True) -> AsyncIterator[None]:
         """One's turn, for one request; `need`: when what comes of it is needed (seconds since the epoch).
+
+        `probe`: whether this may be what finds out that the issuer is back; others fail while it does.
 
         Raises:
             UnavailableError: the issuer is away; nobody waits for that to change.
         """
-        self._circuit.refuse(self._pulse())
+        self._circuit.refuse(self._pulse(), probe)
         await self.pace.turn(need)
-        probe = self._circuit.admit(self._pulse())
+        self._circuit.refuse(self._pulse(), probe)
+        number = self._circuit.admit(self._pulse())
         try:
             yield
         finally:
-            self._circuit.released(probe)
+            self._circuit.released(number)
 
     async def send(self, request: Request, further: bool = False) -> Response:
         """The answer; `further`: a request more than one has a turn for. Raises UnavailableError."""
