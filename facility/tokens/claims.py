@@ -93,14 +93,14 @@ def read(claims: dict[str, Any]) -> Claims:
 def check(claims: Claims, expected: Expected, now: float) -> None:
     """Raises ClaimsError unless the token is exactly what was asked for, or narrower, and good for use `now`."""
     if not same_issuer(claims.issuer, expected.issuer):
-        raise ClaimsError(f"claim iss is {claims.issuer!r}, expected {expected.issuer!r}")
+        raise ClaimsError(f"claim iss is {claims.issuer[:255]!r}, expected {expected.issuer!r}")
     if expected.subject is not None and claims.subject != expected.subject:
         raise ClaimsError("claim sub names somebody else")
     if None not in (claims.client, expected.client) and claims.client != expected.client:
         raise ClaimsError("claim client_id names another client")
     _check_audience(claims.audiences, expected.audience)
     if wider := scopes.beyond(claims.scopes, expected.scopes):
-        raise ClaimsError(f"claim scope has {scopes.text(wider)!r}, which was not asked for")
+        raise ClaimsError(f"claim scope has {scopes.text(wider)[:255]!r}, which was not asked for")
     if not claims.scopes:
         raise NothingGrantedError("claim scope is missing or empty")
     _check_times(claims, now)
@@ -114,7 +114,7 @@ def same_issuer(one: str, other: str) -> bool:
 def _check_audience(audiences: tuple[str, ...], expected: str) -> None:
     everywhere = ANY_AUDIENCE in audiences and expected != ANY_AUDIENCE
     if expected not in audiences or everywhere:
-        raise ClaimsError(f"claim aud is {list(audiences)}, expected {expected!r}")
+        raise ClaimsError(f"claim aud is {' '.join(audiences)[:255]!r}, expected {expected!r}")
 
 
 def _check_times(claims: Claims, now: float) -> None:
@@ -123,7 +123,7 @@ def _check_times(claims: Claims, now: float) -> None:
     if claims.not_before > now + SKEW:
         raise ClaimsError("claim nbf: the token is not valid yet")
     if claims.version.partition(".")[0] != "1":
-        raise ClaimsError(f"claim wlcg.ver is {claims.version!r}, this facility knows 1.x")
+        raise ClaimsError(f"claim wlcg.ver is {claims.version[:16]!r}, this facility knows 1.x")
 
 
 def _segment(text: str) -> dict[str, Any]:
@@ -156,4 +156,4 @@ def _scopes(value: Any) -> tuple[Scope, ...]:
     try:
         return scopes.parse_all(value)
     except scopes.ScopeError as error:
-        raise ClaimsError(f"claim scope: {error}") from None
+        raise ClaimsError(f"claim scope: {str(error)[:255]}") from None

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from facility.dev.issuer.settings import CODE, EXCHANGE, REFRESH, Client
+from facility.dev.issuer.settings import CODE, REFRESH, Client
 from tests.fakes import issuer
 from tests.fakes.broker_world import LAKE, SITE, World, eventually, facility
 from tests.fakes.issuer import HUB, ROTATING, Running
@@ -64,6 +64,9 @@ class Stage:
 def mood(**how: Any) -> Deed:
     """The issuer answers like this from now on."""
     return lambda stage: stage.at_issuer(stage.iam.mood, **how)
+
+
+ALL_IS_WELL = mood()
 
 
 async def slow(stage: Stage) -> None:
@@ -118,7 +121,7 @@ class Quirk:
     first: str = NEW
     due: str = NEW
     state: tuple[str, str] = GOOD
-    goes: Deed = mood()
+    goes: Deed = ALL_IS_WELL
     after: str = NEW
     exchanged: dict[str, Any] = field(default_factory=dict)
 

@@ -105,6 +105,13 @@ async def test_a_new_signing_key_is_found_without_a_restart(world: World) -> Non
     assert world.issuer.gets["/jwk"] == 2
 
 
+async def test_a_new_signing_key_by_the_old_one_s_name_is_found_too(world: World) -> None:
+    await world.token()
+    world.clock.pass_by(KEYS_PAUSE)
+    world.issuer.key = Key(world.issuer.key.kid, "RS256")
+    assert (await world.token(audience=world.compute)).status == 200
+
+
 async def test_tokens_with_unknown_keys_do_not_make_the_broker_hammer_the_issuer(world: World) -> None:
     world.issuer.published = [world.issuer.key]
     world.issuer.key = Key("unpublished")
