@@ -28,6 +28,7 @@ T = TypeVar("T")
 Permit = Callable[[], None]
 METADATA_KEEP = 3600.0
 KEYS_KEEP, KEYS_EXPIRE = 6 * 3600.0, 2 * 86400.0  # WLCG profile: refresh after 6 h, expiry after 2 d
+LEAST = 0.05  # part of an issuer's pace that every process may go at
 KEYS_PAUSE = 10.0  # seconds between two looks for an unknown key
 
 
@@ -166,7 +167,11 @@ class Issuer:
 
 
 class Issuers:
-    """The issuers of all VOs. `now` gives seconds since the epoch, `pulse` those of a clock that never jumps."""
+    """The issuers of all VOs.
+
+    `now` gives seconds since the epoch, `pulse` those of a clock that never jumps, `share` the part of an issuer's
+    pace that this process may go at: several share it.
+    """
 
     def __init__(
         self,
@@ -174,16 +179,18 @@ class Issuers:
         clients: Clients,
         now: Callable[[], float],
         pulse: Callable[[], float] = time.monotonic,
+        share: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._transport = transport
         self._clients = clients
         self._now = now
         self._pulse = pulse
+        self._share = share
         self._known: dict[str, Issuer] = {}
 
     def of(self, vo: VirtualOrganization) -> Issuer:
         """The VO's issuer."""
-        rate = vo.spec.tokens.requests_per_second
+        rate = vo.spec.tokens.requests_per_second * max(self._share(), LEAST)
         issuer = self._known.get(vo.name)
         if issuer is None or issuer.url != vo.spec.issuer:
             self.forget(vo.name)
