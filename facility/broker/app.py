@@ -18,9 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
 from facility import names, site
+from facility.broker import reading
+from facility.broker.access_log import AccessLog
 from facility.broker.changes import room
 from facility.broker.files import Certificate, Settings, Trust
 from facility.broker.parts import Broker, Surroundings
@@ -36,16 +37,6 @@ GRACE = 20.0  # seconds for requests under way when the process is told to end
 def small_buffers() -> None:
     """Has asyncio keep 16 KiB for each TLS connection, not 256: no record is larger, and thousands wait for news."""
     sslproto.SSLProtocol.max_size = RECORD
-
-
-class AccessLog(AbstractAccessLogger):
-    """Method, path, status, time: no query, no headers, no body."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """One line for one request; health checks are not worth one."""
-        if request.path != "/healthz":
-            path = request.rel_url.raw_path  # still escaped: no line breaks of a caller's
-            self.logger.info("%s %s %s %.3f s", request.method, path, response.status, time)
 
 
 async def look_after(certificate: Certificate, settings: Settings, stop: asyncio.Event, every: float = LOOK) -> None:
@@ -88,7 +79,8 @@ async def serve(
 
 async def _listen(broker: Broker, certificate: Certificate, port: int, end: Coroutine[None, None, None]) -> None:
     """Takes requests until `end` returns, then finishes those under way."""
-    runner = web.AppRunner(broker.application(), access_log_class=AccessLog, shutdown_timeout=GRACE)
+    options = {"access_log_class": AccessLog, "shutdown_timeout": GRACE, **reading.LIMITS}
+    runner = web.AppRunner(broker.application(), **options)
     await runner.setup()
     try:
         await web.TCPSite(runner, port=port, ssl_context=certificate.context).start()
@@ -104,8 +96,6 @@ def main() -> None:
     for name in ("facility", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.INFO)
     small_buffers()
-    # aiohttp would log tracebacks of broken requests, whose texts may quote them
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     asyncio.run(serve(DIRECTORY, KEYS, Path(os.environ["SSL_CERT_FILE"])))
 
 

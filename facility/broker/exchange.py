@@ -39,6 +39,14 @@ class Ask:
     least: float = 0.0
 
 
+@dataclass(frozen=True)
+class Given:
+    """A token; `trouble` is the reason of the session's state while no newer one is to be had, else None."""
+
+    token: Token
+    trouble: str | None = None
+
+
 class Exchange:
     """Gives tokens to callers."""
 
@@ -74,16 +82,18 @@ class Exchange:
             raise errors.access_denied("a cache gets tokens of its own only")
         return caller.vo
 
-    async def token(self, caller: Caller, ask: Ask) -> Token:
+    async def token(self, caller: Caller, ask: Ask) -> Given:
         """The token that was asked for. Raises BrokerError."""
         whose = self.subject(caller, ask)
         if isinstance(caller, Cache):
             vo = self._vos.get(whose)
             scopes = _choose(self._policy(caller, vo), ask, vo.name)
-            return await self._get(vo, "", ask, scopes, self._renewal.of_client)
+            return Given(await self._get(vo, "", ask, scopes, self._renewal.of_client))
         vo = self._vos.get(names.split_hub_user(whose)[0])
-        allowed = policy.granted(self._policy(caller, vo), await self._granted(vo, whose))
-        return await self._get(vo, whose, ask, _choose(allowed, ask, vo.name), self._renewal.of_person)
+        session = await self._session(vo, whose)
+        scopes = _choose(policy.granted(self._policy(caller, vo), session.granted), ask, vo.name)
+        token = await self._get(vo, whose, ask, scopes, self._renewal.of_person)
+        return Given(token, session.trouble)
 
     async def wanted(self, caller: Caller) -> Holding:
         """What this caller's agent keeps; of an access point, what jobs may have. Raises BrokerError: it is unknown."""
@@ -95,16 +105,13 @@ class Exchange:
         try:
             vo = self._vos.get(name)
             if isinstance(caller, Notebook):
-                allowed = policy.granted(allowed, await self._granted(vo, caller.user))
+                allowed = policy.granted(allowed, (await self._session(vo, caller.user)).granted)
             refusal = None
         except BrokerError as error:  # the files are named all the same: that is what an agent removes
             if error.status == 503:
                 raise
             refusal = error
         return Holding(named(known.spec, allowed, self._site.compute_audience) if known else (), refusal)
-
-    async def _granted(self, vo: VirtualOrganization, user: str) -> tuple[Scope, ...]:
-        return (await self._session(vo, user)).granted
 
     def _policy(self, caller: Caller, vo: VirtualOrganization) -> Allowed:
         match caller:

@@ -6,6 +6,7 @@ as the hub's word. The annotation counts only when the pod's uid is the one in t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,17 @@ from facility import names
 from facility.broker import errors
 from facility.kubernetes import ApiError, Json, Kubernetes
 from facility.site import Namespaces
+from facility.tokens.claims import ClaimsError, unverified
 
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 _ACCOUNT = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 LARGEST = 16384  # characters of an identity token
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515, section 3.1, with a signature
+_SIGNED = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512))
+#: members of the header of an identity token; `cty` would say that another token is in it, `crit` that more is needed
+_PLAIN = frozenset({"alg", "kid", "typ"})
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,28 @@ class Hub:
 Caller = Notebook | AccessPoint | Cache | Hub
 
 
+def look(token: str) -> None:
+    """Raises BrokerError 401 for what is visibly no identity token, so that nobody is asked about it.
+
+    The API server signs with keys of its own (RS256, ES256 ...) and names them, for an audience: a token without
+    signature, signed with a shared secret, or with another one inside, is none of its.
+    """
+    if not _COMPACT.fullmatch(token) or len(token) > LARGEST:
+        raise errors.invalid_client("an identity token of this pod is needed")
+    try:
+        header, claims = unverified(token)
+    except ClaimsError:
+        raise errors.invalid_client("what was sent as identity token is not a JWT") from None
+    alg, kind = header.get("alg"), header.get("typ", "JWT")
+    if not isinstance(alg, str) or alg not in _SIGNED or kind != "JWT" or not header.get("kid") or {*header} - _PLAIN:
+        raise errors.invalid_client("what was sent as identity token is not signed as those of pods are")
+    audience = claims.get("aud")
+    if names.BROKER_AUDIENCE not in (audience if isinstance(audience, list) else [audience]):
+        raise errors.invalid_client(f"the identity token is not one for the audience {names.BROKER_AUDIENCE}")
+
+
 class Identity:
-    """Turns identity tokens into callers. Nothing is remembered from one request to the next."""
+    """Turns identity tokens into callers, by asking the API server."""
 
     def __init__(self, kubernetes: Kubernetes, namespaces: Namespaces) -> None:
         self._kubernetes = kubernetes
@@ -75,8 +101,6 @@ class Identity:
         raise errors.access_denied(f"pods of {namespace} with the ServiceAccount {account} get no tokens")
 
     async def _review(self, token: str) -> Json:
-        if not token or len(token) > LARGEST:
-            raise errors.invalid_client("an identity token of this pod is needed")
         spec = {"token": token, "audiences": [names.BROKER_AUDIENCE]}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
         try:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from facility import names, site
 from facility.broker.cache import TokenCache
+from facility.broker.callers import Callers
 from facility.broker.changes import MOST, Changes
 from facility.broker.clients import Clients
 from facility.broker.closing import Closing
@@ -90,7 +91,8 @@ class Broker:
     def application(self) -> web.Application:
         """The HTTP interface."""
         around = self._around
-        settings, identity = around.settings, Identity(around.kubernetes, around.settings.namespaces)
+        settings = around.settings
+        callers = Callers(Identity(around.kubernetes, settings.namespaces), around.now)
         exchange = Exchange(settings, self.vos, self.sessions, self.cache, self._renewal, self.groups)
         desk = Desk(
             self.vos,
@@ -103,7 +105,7 @@ class Broker:
             around.now,
         )
         board = Noticeboard(exchange, self.changes)
-        app = Routes(identity, exchange, desk, board, self.vo_mirror.synced.is_set, around.now).application()
+        app = Routes(callers, exchange, desk, board, self.vo_mirror.synced.is_set, around.now).application()
         app.on_shutdown.append(self._send_away)
         return app
 

@@ -22,7 +22,8 @@ from facility.users import FacilityUserSpec
 log = logging.getLogger(__name__)
 CONDITION = "TokenReady"
 _STATUS = {"good": "True", "dead": "False", "unknown": "Unknown"}
-_MESSAGES = {
+#: what is told of a session, by reason
+MESSAGES = {
     "SignedIn": "Signed in; tokens are renewed.",
     "SignInAgain": "The session has ended: sign in again at the hub.",
     "NotInGroup": "In none of the groups that the VO lets in: its managers give membership, then sign in again.",
@@ -75,6 +76,16 @@ class People:
                 "your name at your VO changed."
             )
         return user, str(found["metadata"]["uid"])
+
+    async def known(self, user: str) -> bool:
+        """Whether there is an object of that person. Raises BrokerError 503 when the API server is away."""
+        try:
+            await self._kubernetes.get(f"{self.path}/{user}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise errors.unavailable(f"the person's object cannot be read now: {error}") from None
+        return True
 
     def signed_in(self, user: str) -> None:
         """Notes that a person has just signed in."""
@@ -147,7 +158,7 @@ def conditions(before: list[Json], state: str, reason: str, moment: str) -> list
         "type": CONDITION,
         "status": _STATUS[state],
         "reason": reason,
-        "message": _MESSAGES[reason],
+        "message": MESSAGES[reason],
         "lastTransitionTime": moment,
     }
     for old in before:

@@ -117,7 +117,7 @@ def reasons() -> str:
     """What the broker says of a person's session."""
     states = {"SignedIn": "True", "SignInAgain": "False", "NotInGroup": "False", "VOClosed": "False"}
     lines: Iterable[str] = (
-        f"| `{states.get(reason, 'Unknown')}` | `{reason}` | {text} |" for reason, text in people._MESSAGES.items()
+        f"| `{states.get(reason, 'Unknown')}` | `{reason}` | {text} |" for reason, text in people.MESSAGES.items()
     )
     head = ["", "## The condition TokenReady", "", "| status | reason | message |", "|---|---|---|"]
     return "\n".join([*head, *lines, ""])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from kubernetes_asyncio.client import ApiClient, Configuration
 
-from facility.broker.app import AccessLog
+from facility.broker import reading
+from facility.broker.access_log import AccessLog
 from facility.broker.parts import Broker, Surroundings
 from facility.kubernetes import Kubernetes
 from facility.site import Images, Site
@@ -58,8 +61,17 @@ class Answer:
         return str(self.body.get("error_description"))
 
 
+def identity(name: str) -> str:
+    """The identity token of a pod; anything that is no plain name stays as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
+        return name
+    header, claims = {"alg": "RS256", "kid": "of-the-cluster"}, {"aud": ["token-broker"], "jti": name, "exp": 1 << 40}
+    parts = [*(json.dumps(part).encode() for part in (header, claims)), b"signature"]
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
 class World:
-    """Facility, VO `cms` and its people; callers are named by their identity tokens."""
+    """Facility, VO `cms` and its people; callers are named by what is in their identity tokens."""
 
     def __init__(self, authority: Authority, directory: Path) -> None:
         self.authority = authority
@@ -109,7 +121,7 @@ class World:
 
     def add_account(self, token: str, namespace: str, account: str) -> None:
         """An identity token of a pod of this ServiceAccount."""
-        self.api.identities[token] = {"username": f"system:serviceaccount:{namespace}:{account}", "extra": {}}
+        self.api.identities[identity(token)] = {"username": f"system:serviceaccount:{namespace}:{account}", "extra": {}}
 
     def add_pod(self, token: str, user: str, **extra: Any) -> None:
         """A person's pod and its identity token."""
@@ -117,7 +129,7 @@ class World:
         pod = {"metadata": {"name": name, "uid": f"uid-{name}", "annotations": {"hub.jupyter.org/username": user}}}
         self.api.put(f"{PODS}/{name}", pod)
         bound = {"pod-name": [name], "pod-uid": [f"uid-{name}"]} | extra
-        self.api.identities[token] = {
+        self.api.identities[identity(token)] = {
             "username": "system:serviceaccount:facility-users:default",
             "extra": {f"authentication.kubernetes.io/{key}": value for key, value in bound.items()},
         }
@@ -159,7 +171,12 @@ class World:
 
     async def token(self, caller: str = "alice-pod", audience: str = LAKE, **form: str) -> Answer:
         """POST /token."""
-        basis = {"grant_type": EXCHANGE, "subject_token": caller, "subject_token_type": JWT, "audience": audience}
+        basis = {
+            "grant_type": EXCHANGE,
+            "subject_token": identity(caller),
+            "subject_token_type": JWT,
+            "audience": audience,
+        }
         return await self.ask("POST", "/token", None, data=basis | form)
 
     async def state(self, user: str = "cms-alice") -> dict[str, Any]:
@@ -172,9 +189,9 @@ class World:
         assert answer.status == 200
         return answer.body
 
-    async def ask(self, method: str, path: str, identity: str | None, **more: Any) -> Answer:
+    async def ask(self, method: str, path: str, caller: str | None, **more: Any) -> Answer:
         """Any request to the broker."""
-        headers = {"Authorization": f"Bearer {identity}"} if identity else {}
+        headers = more.pop("headers", {}) | ({"Authorization": f"Bearer {identity(caller)}"} if caller else {})
         async with self._http.request(method, self._broker_url + path, headers=headers, **more) as answer:
             body = await answer.json() if answer.content_type == "application/json" else {}
             return Answer(answer.status, body, answer.headers)
@@ -201,7 +218,7 @@ class World:
             self.broker = Broker(around)
             await stack.enter_async_context(self.broker.run())
             self._broker_url = await _serve(
-                stack, self.authority, self.broker.application(), access_log_class=AccessLog
+                stack, self.authority, self.broker.application(), access_log_class=AccessLog, **reading.LIMITS
             )
             await asyncio.wait_for(self.broker.vo_mirror.synced.wait(), 5)
             yield

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, SECRETS, USERS, VOS, World, eventually, facility
+from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, SECRETS, USERS, VOS, World, eventually, facility, identity
 
 SESSION = f"{SECRETS}/session-cms-alice"
 ALL = (EMBARGOED, OPEN)
@@ -88,8 +88,10 @@ async def test_a_sign_in_that_makes_no_sense_is_refused(world: World, change: di
 
 
 async def test_a_body_that_is_no_json_object_or_too_large_is_refused(world: World) -> None:
+    headers = {"Content-Type": "application/json"}
     for data, status in ((b"{", 400), (b"[]", 400), (b"x" * 70_000, 413)):
-        assert (await world.ask("PUT", "/sessions/cms-alice", "hub", data=data)).status == status
+        answer = await world.ask("PUT", "/sessions/cms-alice", "hub", data=data, headers=headers)
+        assert (answer.status, answer.error) == (status, "invalid_request")
 
 
 async def test_nobody_but_the_hub_touches_sessions(world: World) -> None:
@@ -252,16 +254,20 @@ async def test_no_log_line_and_no_object_holds_a_token(world: World, caplog: pyt
     await world.token()
     await world.ask("GET", "/wanted?token=query-secret", "alice-pod")
     await world.ask("GET", "/a%0Aline", "alice-pod")
+    await world.ask("GET", f"/sessions/{identity('alice-pod')}", "hub")
     world.issuer.grants.clear()
     world.clock.pass_by(2200)
     await world.token()
     await world.ask("DELETE", "/sessions/cms-alice", "hub")
     written = "\n".join(record.getMessage() for record in caplog.records if record.name != "asyncio")
     written += json.dumps([world.api.objects, [body for body in world.api.bodies if body.get("kind") != "TokenReview"]])
-    for secret in (refresh, *world.issuer.issued, "alice-pod", "query-secret", world.issuer.clients["facility"]):
+    for secret in (refresh, *world.issuer.issued, identity("alice-pod"), "query-secret", "a%0Aline"):
         assert secret not in written
     assert "POST /token 200" in written
-    assert "GET /a%0Aline 404" in written
+    assert world.issuer.clients["facility"] not in written
+    assert "GET /sessions/- 404" in written
+    assert "DELETE /sessions/cms-alice 204" in written
+    assert "- 404" in written
 
 
 async def test_the_broker_says_that_it_serves(world: World) -> None:

@@ -23,12 +23,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def test_a_hundred_asks_at_once_are_one_refresh(world: World) -> None:
+async def test_a_hundred_asks_at_once_are_one_review_and_one_refresh(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.issuer.gate = asyncio.Event()
+    get, asked = world.broker.cache.get, []
+    monkeypatch.setattr(world.broker.cache, "get", lambda *args: asked.append(args) or get(*args))
     asks = [asyncio.create_task(world.token()) for _ in range(100)]
-    await eventually(
-        lambda: world.api.requests.count(("GET", "/api/v1/namespaces/facility-users/pods/jupyter-cms-alice")) == 100
-    )
+    await eventually(lambda: len(asked) == 100)
+    assert world.api.requests.count(("GET", "/api/v1/namespaces/facility-users/pods/jupyter-cms-alice")) == 1
     world.issuer.gate.set()
     answers = await asyncio.gather(*asks)
     assert {answer.status for answer in answers} == {200}

@@ -13,7 +13,7 @@ import pytest
 
 from facility.broker.app import small_buffers
 from facility.broker.changes import Changes, room
-from tests.fakes.broker_world import LAKE, USERS, World, eventually, facility
+from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, USERS, World, eventually, facility
 
 
 @pytest.fixture
@@ -140,10 +140,24 @@ async def test_a_time_to_wait_that_is_none_is_refused(world: World, wait: str) -
     assert (answer.status, answer.error) == (400, "invalid_request")
 
 
-async def test_an_access_point_keeps_no_files_and_does_not_wait_for_any(world: World) -> None:
-    found = await wanted(world, "ap")
+async def test_the_hub_keeps_no_files_and_does_not_wait_for_any(world: World) -> None:
+    found = await wanted(world, "hub")
     assert found["files"] == []
-    assert await wanted(world, "ap", seen=found["state"], wait=0.01) == found
+    assert await wanted(world, "hub", seen=found["state"], wait=0.01) == found
+
+
+async def test_an_access_point_hears_at_once_what_jobs_may_have(world: World) -> None:
+    asking = await waiting(world, "ap")
+    services = [
+        {"name": "rucio", "audience": "rucio", "scopes": ["rucio"]},
+        {"name": "fts", "audience": "https://fts.test:8446", "scopes": ["fts"], "consumers": ["notebook"]},
+    ]
+    world.change_vo(services=services)
+    found = await asyncio.wait_for(asking, 5)
+    listed = [(one["name"], one["scope"]) for one in found["files"]]
+    assert listed == [("lake", f"{EMBARGOED} {OPEN}"), ("rucio", "rucio")]
+    mine = await wanted(world)
+    assert [one["name"] for one in mine["files"]] == ["lake", "compute", "rucio", "fts"]
 
 
 @pytest.mark.parametrize(
