@@ -9,7 +9,7 @@ CLUSTER ?= kind
 export FACILITY_CLUSTER := $(CLUSTER)
 PART ?= thread
 
-.PHONY: help check test demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests lock crds
+.PHONY: help check test soak demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests lock crds
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ test: check cluster-tests ## everything: check, then the facility on a real clus
 cluster-tests: $(VENV)/.installed ## the facility on a real cluster (raises the demo first)
 	$(RUN) -m facility.dev.demo up
 	$(VENV)/bin/pytest tests/cluster
+
+soak: $(VENV)/.installed ## read for SOAK_SECONDS (1200) through 60 s tokens while every part is ended twice
+	$(RUN) -m facility.dev.demo up
+	SOAK_SECONDS=$${SOAK_SECONDS:-1200} $(VENV)/bin/pytest -s tests/cluster/tokens_never_go_stale_test.py
 
 demo: $(VENV)/.installed ## from an empty machine to embargoed data read by notebook and jobs (CLUSTER=current: on the cluster of the kubeconfig, images pushed to REGISTRY)
 	$(RUN) -m facility.dev.demo up

@@ -9,6 +9,7 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
+from tests.cluster.kills import end, ready
 
 pytestmark = pytest.mark.cluster
 
@@ -26,22 +27,6 @@ print("read", reads)
 """
 
 
-def end(stage: Stage, namespace: str, component: str) -> set[str]:
-    """Delete a part's pods; their uids."""
-    chosen = ("pods", "-n", namespace, "-l", f"app.kubernetes.io/component={component}")
-    uids = {pod["metadata"]["uid"] for pod in stage.cluster.items(*chosen)}
-    stage.cluster.do("delete", *chosen, "--wait=false")
-    return uids
-
-
-def ready(stage: Stage, component: str, old: set[str]) -> bool:
-    """Whether a part has pods again, all ready, none of them an old one."""
-    pods = stage.cluster.items("pods", "-n", "facility", "-l", f"app.kubernetes.io/component={component}")
-    conditions = [c for pod in pods for c in pod["status"].get("conditions", []) if c["type"] == "Ready"]
-    new = pods and not old & {pod["metadata"]["uid"] for pod in pods}
-    return bool(new) and len(conditions) == len(pods) and all(c["status"] == "True" for c in conditions)
-
-
 async def read_while_the_hub_ends(stage: Stage) -> tuple[str, set[str], str]:
     async with stage.at_hub(world.CMS, "alice") as alice:
         await alice.sign_in()
@@ -51,7 +36,7 @@ async def read_while_the_hub_ends(stage: Stage) -> tuple[str, set[str], str]:
             await asyncio.sleep(0)
             old = await asyncio.to_thread(end, stage, "facility", "hub")
             printed = await reading
-        await asyncio.to_thread(stage.cluster.wait_for, "the hub", lambda: ready(stage, "hub", old), 90)
+        await asyncio.to_thread(stage.cluster.wait_for, "the hub", lambda: ready(stage, "facility", "hub", old), 90)
         # the same cookie, the same server: the new hub knows both
         async with alice.http.get(f"{alice.notebook}api/status") as answer:
             status = str(answer.status)

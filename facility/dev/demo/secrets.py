@@ -59,6 +59,7 @@ def client_of(vo: world.DemoVO, password: str) -> Client:
         redirect_uris=(f"{world.HUB}/hub/oauth/{vo.name}/callback",),
         grant_types=(CODE, REFRESH, CLIENT, DEVICE, EXCHANGE),
         scopes=(*_SCOPES, *_STORAGE, "storage.read:/embargoed", "storage.read:/open", *_COMPUTE),
+        reuse_refresh_token=not vo.rotates,
     )
 
 

@@ -35,6 +35,8 @@ class DemoVO:
     port: int
     file: str
     people: tuple[Account, ...]
+    #: whether its issuer gives a new refresh token at each use and takes the old one no more
+    rotates: bool = True
 
     @property
     def issuer(self) -> str:
@@ -73,6 +75,7 @@ ESCAPE = DemoVO(
     31443,
     "/escape/embargoed/nano_dy.root",
     (Account("dave", ("/escape", "/escape/analysis"), "9e3c2a2a-5a2c-4f5a-9c73-000000000001"),),
+    rotates=False,
 )
 VOS = {vo.name: vo for vo in (CMS, ATLAS, ESCAPE)}
 
