@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
+from facility.codes import FORFEIT as FORFEIT
+from facility.codes import SIGN_IN as SIGN_IN
+from facility.codes import UNAVAILABLE as UNAVAILABLE
+
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _TIMEOUT = 10.0  # seconds, for each of connecting and reading
@@ -27,12 +31,6 @@ _LONGEST_ANSWER = 64 * 1024
 _LONGEST_TOKEN = 16 * 1024  # HTCondor reads no longer file
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
 _FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-
-#: the session is dead and only its person can mend that
-SIGN_IN = "interaction_required"
-UNAVAILABLE = "temporarily_unavailable"
-#: codes of refusals by which a token at hand is forfeit, too
-FORFEIT = frozenset({SIGN_IN, "access_denied"})
 
 
 class BrokerError(Exception):

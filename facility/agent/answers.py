@@ -10,7 +10,8 @@ from typing import Any
 from facility.agent.clock import steady
 from facility.agent.keeper import Keeper
 from facility.agent.state import Kept, find
-from facility.exchange import UNAVAILABLE, BrokerError, Token, TokenSource
+from facility.codes import UNAVAILABLE
+from facility.exchange import BrokerError, Token, TokenSource
 
 
 @dataclass(frozen=True)

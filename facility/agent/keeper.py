@@ -18,7 +18,8 @@ from facility.agent import files, renewal
 from facility.agent.clock import steady
 from facility.agent.folder import Folder
 from facility.agent.state import Kept, Moment, Problem, document, restore
-from facility.exchange import FORFEIT, BrokerError, Listing, Token, TokenSource, Wanted
+from facility.codes import FORFEIT
+from facility.exchange import BrokerError, Listing, Token, TokenSource, Wanted
 
 _LIST_EVERY = 60.0
 _LISTEN = 50.0  # seconds for one listening, so that the list is asked for once in a minute all the same

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from facility.agent.state import Kept, Problem
-from facility.exchange import UNAVAILABLE, BrokerError, Token, TokenSource
+from facility.codes import UNAVAILABLE
+from facility.exchange import BrokerError, Token, TokenSource
 
 SOONEST = 5.0  # seconds between two successful askings for one token, however short its life
 _MARGIN = (

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facility.agent.state import Moment, left, since
-from facility.exchange import SIGN_IN
+from facility.agent.words import reason, span
+from facility.codes import SIGN_IN
 
 #: seconds after which an agent that writes every minute must have written again, however slowly the broker answers
 _SILENT = 300
@@ -74,21 +75,6 @@ def report(environment: Mapping[str, str], status: Mapping[str, Any], now: Momen
         tokens=tokens,
         trouble=tuple(_trouble(status, tokens, now)),
     )
-
-
-def reason(answer: Mapping[str, Any]) -> str:
-    """What a person should read of an error, with what to do where they can do something."""
-    text = f"{answer.get('error_description') or 'no reason given'} ({answer.get('error')})"
-    return f"sign in again: {text}" if answer.get("error") == SIGN_IN else text
-
-
-def span(seconds: int) -> str:
-    """A time to come, for people: `1 h 5 min`, `12 min 5 s`, `40 s`."""
-    minutes, rest = divmod(seconds, 60)
-    hours, of_hour = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {of_hour} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _token(name: str, entry: Mapping[str, Any], remaining: float) -> Token:

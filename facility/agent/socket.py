@@ -15,12 +15,9 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from typing import Any
 
-from facility.agent import files
-
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 _LONGEST_LINE = 64 * 1024
-_PATIENCE = 30.0  # seconds; longer than the agent may take to ask the broker
-_GLANCE = 2.0  # seconds for an answer that needs nobody else
+_PATIENCE = 30.0  # seconds for a program to ask, or to take its answer
 
 
 class _Server(ThreadingUnixStreamServer):
@@ -102,25 +99,3 @@ def listening(path: Path, answer: Answer) -> Iterator[None]:
     finally:
         door.close()
 
-
-def ask(path: Path, request: dict[str, Any], patience: float = _PATIENCE) -> dict[str, Any]:
-    """The agent's answer to one request. Raises OSError when there is no agent, ValueError when it makes no sense."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(patience)
-        connection.connect(str(path))
-        with connection.makefile("rwb") as stream:
-            stream.write(json.dumps(request).encode() + b"\n")
-            stream.flush()
-            answer = json.loads(stream.readline())
-    if not isinstance(answer, dict):
-        raise ValueError("the agent's answer is no JSON object")
-    return answer
-
-
-def status(directory: Path) -> dict[str, Any]:
-    """How the agent says that things are, or else what it has written last; {} when there is nothing of either."""
-    try:
-        found = ask(directory / files.SOCKET, {"status": True}, _GLANCE).get("status")
-    except (OSError, ValueError):
-        found = None
-    return found if isinstance(found, dict) else files.read_status(directory)

@@ -8,7 +8,7 @@ import time
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from facility.agent import socket
+from facility.agent import client
 from facility.agent.clock import steady
 from facility.agent.main import directory
 from facility.agent.report import report
@@ -23,6 +23,6 @@ class StatusHandler(APIHandler):
     @web.authenticated
     def get(self) -> None:
         """200 also when there is no status yet: the report says so."""
-        found = report(os.environ, socket.status(directory(os.environ)), Moment(steady(), time.time()))
+        found = report(os.environ, client.status(directory(os.environ)), Moment(steady(), time.time()))
         self.set_header("Cache-Control", "no-store")
         self.finish(found.document())

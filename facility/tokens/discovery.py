@@ -26,7 +26,17 @@ def discover(
     uid: int,
     read: Callable[[Path], str | None] | None = None,
 ) -> str | None:
-    """The token for user `uid` (the effective one), or None when no place holds any.
+    """The token for user `uid` (the effective one), or None when no place holds any. As `located`."""
+    found = located(environ, uid, read)
+    return found[1] if found else None
+
+
+def located(
+    environ: Mapping[str, str],
+    uid: int,
+    read: Callable[[Path], str | None] | None = None,
+) -> tuple[str, str] | None:
+    """The place (`BEARER_TOKEN`, or a file's path) and the token in it, or None when no place holds any.
 
     `read` gives a file's text, or None when there is no such file.
 
@@ -38,7 +48,7 @@ def discover(
         if token and not _TOKEN.fullmatch(token):
             raise InvalidTokenError(f"{place} holds no bearer token (RFC 6750, section 2.1)")
         if token:
-            return token
+            return place, token
     return None
 
 

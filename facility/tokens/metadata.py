@@ -22,6 +22,7 @@ class Metadata:
     basic: bool = True
     post: bool = False
     userinfo_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
 
 
 def fetch(issuer: str) -> Generator[Request, Response, Metadata]:
@@ -38,7 +39,8 @@ def fetch(issuer: str) -> Generator[Request, Response, Metadata]:
     listed = methods if isinstance(methods, list) else ["client_secret_basic"]  # the default (Discovery, section 3)
     basic, post = (method in listed for method in ("client_secret_basic", "client_secret_post"))
     revocation, userinfo = _url(document, "revocation_endpoint"), _url(document, "userinfo_endpoint")
-    return Metadata(name, token, keys, revocation, basic or not post, post, userinfo)
+    device = _url(document, "device_authorization_endpoint")
+    return Metadata(name, token, keys, revocation, basic or not post, post, userinfo, device)
 
 
 def fetch_keys(metadata: Metadata) -> Generator[Request, Response, list[dict[str, Any]]]:

@@ -48,7 +48,7 @@ class RequestRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """This facility's registration at an issuer."""
+    """A registration at an issuer: the facility's, or a public one without a secret."""
 
     identifier: str
     secret: str = field(repr=False)
@@ -137,7 +137,10 @@ def _post(url: str, metadata: Metadata, client: Client, form: Mapping[str, str])
 
     Servers differ on whether name and secret are escaped before they become Basic authentication (RFC 6749, 2.3.1,
     says so; not every issuer undoes it). Where that makes a difference the form is used, if the issuer takes it.
+    A public client has no secret and says its name alone (RFC 6749, 3.2.1).
     """
+    if not client.secret:
+        return Request("POST", url, form={**form, "client_id": client.identifier})
     name, secret = quote_plus(client.identifier), quote_plus(client.secret)
     plain = (name, secret) == (client.identifier, client.secret)
     if metadata.post and not (metadata.basic and plain):

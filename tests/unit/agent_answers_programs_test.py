@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from facility.agent import files, oidc_token, wait
+from facility.agent import files, wait
 from facility.agent.answers import Answers
 from facility.agent.keeper import Keeper
-from facility.agent.socket import ask, listening, status
+from facility.agent.client import ask, status
+from facility.agent.socket import listening
+from facility.commands import oidc_token
 from facility.exchange import Broker
 from tests.fakes.authority import Authority
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving

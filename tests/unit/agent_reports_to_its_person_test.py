@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from facility.agent.report import report, span
+from facility.agent.report import report
 from facility.agent.state import Moment
+from facility.agent.words import span
 
 NOW = Moment(steady=5000.0, wall=datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
 ENDED = {"error": "interaction_required", "error_description": "The session has ended."}

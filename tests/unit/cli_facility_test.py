@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,12 @@ import yaml
 
 from facility import cli
 from facility.agent import files
+from facility.agent.clock import steady
 from facility.agent.socket import listening
-from facility.agent.state import Kept, Problem, document
-from facility.exchange import Wanted
+from facility.agent.state import Kept, Moment, Problem, document
+from facility.exchange import Token, Wanted
 from tests.fakes.operator_world import SITE, vo
 
-NOW = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 LAKE = Wanted("lake", "https://origin.test:1094", "storage.read:/open")
 
 
@@ -31,14 +31,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(place: Path, kept: Kept, problem: Problem | None = None) -> None:
-    files.write_status(place, document(NOW.timestamp(), place, (kept,), problem))
+    files.write_status(place, document(Moment(steady(), time.time()), place, (kept,), problem))
+
+
+def good(seconds: float) -> Kept:
+    """A file whose token is good for so long from now on."""
+    return Kept(LAKE, Token("a.b.c", steady() + seconds + 0.9, "storage.read:/open"))
 
 
 def test_status_says_who_you_are_and_how_long_each_token_is_good(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(place, Kept(LAKE, NOW.timestamp() + 95, "storage.read:/open"))
-    assert cli.status(place, NOW) == 0
+    write(place, good(95))
+    assert cli.main(["status"]) == 0
     out = capsys.readouterr().out
     assert "user   cms-alice\nVO     cms\n" in out
     assert "good for 1 min 35 s" in out
@@ -48,15 +53,15 @@ def test_status_says_who_you_are_and_how_long_each_token_is_good(
 
 def test_status_says_to_sign_in_again_where_that_is_what_helps(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(place, Kept(LAKE, problem=Problem("interaction_required", "go to https://hub.test")))
-    assert cli.status(place, NOW) == 1
+    assert cli.main(["status"]) == 1
     out = capsys.readouterr().out
     assert "no token" in out
     assert "lake: sign in again: go to https://hub.test (interaction_required)" in out
 
 
 def test_status_says_that_the_broker_is_away(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(place, Kept(LAKE, NOW.timestamp() + 5), Problem("temporarily_unavailable", "the broker cannot be reached"))
-    assert cli.status(place, NOW) == 1
+    write(place, good(5), Problem("temporarily_unavailable", "the broker cannot be reached"))
+    assert cli.main(["status"]) == 1
     assert "the broker cannot be reached" in capsys.readouterr().out
 
 
@@ -73,7 +78,7 @@ def test_status_shows_the_lakes_and_the_link_for_signing_in_again(
     monkeypatch.setenv("LAKE_PREFIXES", "/cms /cms-open")
     monkeypatch.setenv("JUPYTERHUB_PUBLIC_HUB_URL", "https://hub.test/hub/")
     write(place, Kept(LAKE, problem=Problem("interaction_required", "the session has ended")))
-    cli.status(place, NOW)
+    cli.main(["status"])
     out = capsys.readouterr().out
     assert "/cms       root://xcache-cms:1094//cms  https://xcache-cms:1094/cms\n" in out
     assert "/cms-open  root://xcache-cms:1094//cms-open" in out
@@ -81,8 +86,8 @@ def test_status_shows_the_lakes_and_the_link_for_signing_in_again(
 
 
 def test_status_as_json_has_the_same_facts(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(place, Kept(LAKE, NOW.timestamp() + 95, "storage.read:/open"))
-    assert cli.status(place, NOW, as_json=True) == 0
+    write(place, good(95))
+    assert cli.main(["status", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["user"], found["vo"], found["trouble"]) == ("cms-alice", "cms", [])
     assert [(one["name"], one["seconds"]) for one in found["tokens"]] == [("lake", 95)]
@@ -100,7 +105,7 @@ def test_token_prints_what_the_agent_gives_for_audience_scope_and_time(
     with listening(place / files.SOCKET, answer):
         assert cli.main(["token", "--audience", "rucio", "--scope", "openid", "--time", "30"]) == 0
     assert capsys.readouterr().out == "a.b.c\n"
-    assert asked == [{"audience": "rucio", "scope": "openid", "time": 30}]
+    assert asked == [{"audience": "rucio", "scope": "openid", "time": 30, "new": False}]
 
 
 def test_render_prints_what_the_operator_would_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

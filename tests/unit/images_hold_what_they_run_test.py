@@ -30,7 +30,7 @@ PROGRAMS = {
     "hub": ("facility.checks.https", "facility.hub.config", "facility.hub.authenticator"),
     "notebook": (
         "facility.agent.main",
-        "facility.agent.oidc_token",
+        "facility.commands.oidc_token",
         "facility.cli",
         "facility.condor.start",
         "facility.lab",
