@@ -61,10 +61,14 @@ class Kubernetes:
         """Merges `body` into the object at `path` (RFC 7386). Raises ApiError (409: its version is another)."""
         return await self._json("PATCH", path, body, MERGE_PATCH)
 
-    async def delete(self, path: str) -> None:
-        """Deletes the object at `path`; one that is not there is no error. Raises ApiError."""
+    async def delete(self, path: str, query: list[tuple[str, str]] | None = None) -> None:
+        """Deletes the object at `path`, or what `query` selects of a collection; what is not there is no error.
+
+        Raises:
+            ApiError
+        """
         try:
-            await self._json("DELETE", path)
+            await self._json("DELETE", path, query=query)
         except ApiError as error:
             if error.status != 404:
                 raise

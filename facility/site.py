@@ -12,6 +12,7 @@ from facility import names
 from facility.model import Https, Model, ObjectName, Prefix, Quantity
 from facility.profiles import SharedVolume
 
+_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}$"
 DEFAULT_PATH = Path("/etc/facility/site.yaml")
 
 
@@ -74,6 +75,29 @@ class Cvmfs(Model):
     mount_path: Prefix = "/cvmfs"
 
 
+class Vault(Model):
+    """A HashiCorp Vault that keeps sessions: KV version 2, where the broker signs in by Kubernetes authentication."""
+
+    url: Https = Field(description="Address of Vault, without trailing slash.")
+    namespace: str = Field(default="", max_length=255, description="Vault's own namespace, where it has any.")
+    mount: Annotated[str, Field(pattern=_PATH)] = Field(default="secret", description="Where the KV engine is.")
+    prefix: Annotated[str, Field(pattern=_PATH)] = Field(
+        default="analysis-facility", description="Folder of this facility in it."
+    )
+    auth_mount: Annotated[str, Field(pattern=_PATH)] = Field(
+        default="kubernetes", description="Where Kubernetes authentication is."
+    )
+    role: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] = Field(
+        default="broker", description="The role that the broker signs in with."
+    )
+
+
+class Storage(Model):
+    """Where the broker keeps sessions and tokens: Secrets, sealed, unless there is a Vault."""
+
+    vault: Vault | None = None
+
+
 class Site(Model):
     """Everything about this site that more than one part needs."""
 
@@ -98,6 +122,8 @@ class Site(Model):
     groups_refresh: Annotated[int, Field(ge=10, le=86400)] = Field(
         default=900, description="Seconds after which a signed-in person's groups are asked of the issuer again."
     )
+
+    storage: Storage = Storage()
 
     @property
     def broker_url(self) -> str:

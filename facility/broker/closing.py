@@ -2,7 +2,8 @@
 
 A suspended VO keeps its sessions: nobody gets a token, and once it is open again all is as before. Of one that is being
 removed every session ends: its refresh token is revoked at the issuer as far as that goes in time, and its Secret
-deleted. The list of Secrets at the API server is what is left to do, so a new process goes on where the last one died.
+deleted. The list of sessions in the store is what is left to do, so a new process goes on where the last one died, and
+each replica ends those of its own shards.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from contextlib import suppress
 from typing import Any
 
 from facility import names
+from facility.broker.errors import BrokerError
 from facility.broker.people import CONDITION, People
 from facility.broker.revocation import Revocation
-from facility.broker.sessions import SIGN_IN_AGAIN, VO_CLOSED, Sessions
-from facility.broker.store import SecretStore, StoreError
+from facility.broker.sessions import SIGN_IN_AGAIN, VO_CLOSED, Sessions, Shards
+from facility.broker.shards import MovedError, shard_of
+from facility.broker.store import Kind, Store, StoreError
 from facility.broker.vos import VirtualOrganizations
 from facility.kubernetes import Json
 from facility.vo import VirtualOrganization
@@ -38,7 +41,8 @@ class Closing:
         vos: VirtualOrganizations,
         people: People,
         sessions: Sessions,
-        store: SecretStore,
+        store: Store,
+        shards: Shards,
         revocation: Revocation,
         revoking: float,
         complete: Callable[[], bool],
@@ -49,6 +53,7 @@ class Closing:
         self._people = people
         self._sessions = sessions
         self._store = store
+        self._shards = shards
         self._revocation = revocation
         self._revoking = revoking
         self._complete = complete
@@ -65,10 +70,17 @@ class Closing:
         if self._vos.going(name):
             self._begin(name, self._end_all(name, vo))
 
+    def gained(self, shard: int) -> None:
+        """A shard is this replica's from now on, and with it what is to be said of its people."""
+        for user in [user for user in self._told if shard_of(user) == shard]:
+            self._settle(user)
+
     def listed(self) -> None:
         """All VOs and people are known: what went while no broker was there is seen now."""
         for user in list(self._told):
             self._settle(user)
+        if not self._store.follows_people:
+            self._begin("", self._sweep())
         for name in {user.partition("-")[0] for user in self._told}:
             if self._vos.find(name) is None:
                 self._begin(name, self._end_all(name, None))
@@ -97,6 +109,8 @@ class Closing:
             vo = names.split_hub_user(user)[0]
         except names.BadNameError:
             return
+        if not self._shards.held(user):
+            return
         told = self._told[user] == VO_CLOSED
         if self._vos.closed(vo) and not told and (self._complete() or self._vos.find(vo)):
             self._people.report(user, "dead", VO_CLOSED)
@@ -112,6 +126,8 @@ class Closing:
             except StoreError:
                 await self._sleep(PAUSE)
                 continue
+            if not self._shards.held(user):
+                return
             if not self._vos.closed(names.split_hub_user(user)[0]):
                 self._people.report(user, *(session.state if session else ("dead", SIGN_IN_AGAIN)))
             return
@@ -121,7 +137,7 @@ class Closing:
         until = self._now() + self._revoking
         while self._vos.going(name):
             try:
-                users = await self._store.users(name)
+                users = [user async for user in self._store.owners(Kind.SESSION, name)]
             except StoreError as error:
                 log.warning("sessions of %s not known: %s", name, error)
                 await self._sleep(PAUSE)
@@ -132,11 +148,25 @@ class Closing:
             if not all(await asyncio.gather(*(self._end(user, name, vo, until) for user in users))):
                 await self._sleep(PAUSE)
 
+    async def _sweep(self) -> None:
+        """Removes what is stored of people who went while no broker was there, where the store does not by itself."""
+        for vo in {name for name in self._vos.names() if not self._vos.going(name)}:
+            try:
+                left = [user async for user in self._store.owners(Kind.SESSION, vo) if user not in self._told]
+                for user in left:
+                    if not await self._people.known(user):  # nor have they just signed in
+                        await self._sessions.erase(user)
+                        await self._store.delete(Kind.TOKENS, user)
+            except (StoreError, BrokerError) as error:
+                log.warning("sessions of people of %s who have gone: %s", vo, error)
+
     async def _end(self, user: str, name: str, vo: VirtualOrganization | None, until: float) -> bool:
         """Whether the user's session is no more, or may stay after all."""
         async with self._few:
             if not self._vos.going(name):
                 return True
+            if not self._shards.held(user):
+                return False
             if self._now() < until:
                 await self._revoke(user, vo)
             try:
@@ -149,7 +179,7 @@ class Closing:
 
     async def _revoke(self, user: str, vo: VirtualOrganization | None) -> None:
         """Revokes what the session has, if it can be read: one that cannot is removed all the same."""
-        with suppress(StoreError):
+        with suppress(StoreError, MovedError):
             async with self._sessions.hold(user) as session:
                 if session is not None:
                     await self._revocation.revoke(session.record, vo)

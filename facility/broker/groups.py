@@ -16,6 +16,7 @@ from facility.broker.issuer import Issuer
 from facility.broker.renewal import Renewal
 from facility.broker.revocation import Revocation
 from facility.broker.sessions import NOT_IN_GROUP, Session, Sessions
+from facility.broker.shards import MovedError
 from facility.broker.store import Record, StoreError
 from facility.broker.vos import VirtualOrganizations
 from facility.tokens import groups as rules
@@ -67,9 +68,9 @@ class Groups:
 
     def _due(self, session: Session) -> bool:
         record, now = session.record, self._now()
-        if not _scopes(session) or now < self._pause.get(record.user, 0.0):
+        if record.groups is not None and now < record.groups_at + self._every:
             return False
-        return record.groups is None or now >= record.groups_at + self._every
+        return now >= self._pause.get(record.user, 0.0) and bool(_scopes(session))
 
     def _begin(self, user: str) -> None:
         if user not in self._under_way:
@@ -80,6 +81,8 @@ class Groups:
         self._pause.pop(user, None)
         try:
             await self._bring_up_to_date(user)
+        except MovedError:
+            log.info("groups of %s are another replica's to ask for", user)
         except (StoreError, UnavailableError, ClientRefusedError, ClaimsError, RequestRefusedError) as error:
             log.warning("groups of %s not known anew: %s", user, error)
             self._pause[user] = self._now() + AGAIN

@@ -15,24 +15,30 @@ from typing import Any
 from aiohttp import web
 
 from facility import names, site
-from facility.broker.cache import TokenCache
 from facility.broker.callers import Callers
 from facility.broker.changes import MOST, Changes
 from facility.broker.clients import Clients
 from facility.broker.closing import Closing
 from facility.broker.desk import Desk
 from facility.broker.exchange import Exchange
+from facility.broker.forwarding import Forwarding
 from facility.broker.groups import Groups
+from facility.broker.holding import Holding
 from facility.broker.identity import Identity
 from facility.broker.issuer import Issuers
+from facility.broker.kept import KeptCache
+from facility.broker.leases import Leases, Me, Terms
+from facility.broker.memory import Memory
 from facility.broker.noticeboard import Noticeboard
 from facility.broker.people import People
 from facility.broker.renewal import Renewal
+from facility.broker.replicas import Replicas
 from facility.broker.revocation import Revocation
 from facility.broker.routes import Routes
-from facility.broker.sealing import Seal
 from facility.broker.sessions import Sessions
-from facility.broker.store import SecretStore, StoreError
+from facility.broker.shelf import Shelf
+from facility.broker.store import StoreError
+from facility.broker.stores import made
 from facility.broker.transport import TOTAL, Transport
 from facility.broker.vos import VirtualOrganizations
 from facility.kubernetes import Json, Kubernetes
@@ -41,6 +47,9 @@ from facility.watching import Mirror
 
 log = logging.getLogger(__name__)
 LAST_WORDS = 5.0  # seconds for telling people's objects the last states
+TERMS = Terms()
+ALONE = Me("broker", "")
+STORING = 0.5  # seconds that a shard has to be held for beyond the longest request with a refresh token
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,10 @@ class Surroundings:
     waiting: int = MOST
     #: seconds of a clock that never jumps
     pulse: Callable[[], float] = time.monotonic
+    #: which replica this is; and the terms of its leases, by a clock of their own that never jumps
+    me: Me = ALONE
+    terms: Terms = TERMS
+    heart: Callable[[], float] = time.monotonic
 
 
 class Broker:
@@ -68,11 +81,19 @@ class Broker:
         self._transport = Transport(around.trust, around.issuer_timeout)
         self._around = around
         self._tasks: set[asyncio.Task[None]] = set()
-        self.cache = TokenCache(now)
+        self._uids: dict[str, str] = {}
         self.changes = Changes(around.waiting)
         self.people = People(kubernetes, namespace, now)
-        store = SecretStore(kubernetes, namespace, Seal(around.keys))
-        self.sessions = Sessions(store, self._report)
+        leases = Leases(kubernetes, namespace, around.terms, around.me)
+        replicas = Replicas(leases, around.me, around.terms, around.heart)
+        self.holding = Holding(leases, replicas, around.terms.period)
+        self._forwarding = Forwarding(self.holding, around.trust, names.host("broker", namespace))
+        self.store = made(around.settings, kubernetes, around.keys, around.trust, around.pulse)
+        # one request with a refresh token, and a moment to store what comes of it
+        least = around.issuer_timeout + STORING
+        self.sessions = Sessions(self.store, self._report, self.holding, least)
+        self.shelf = Shelf(self.store, self._issuer_of, self._uids.get, self.holding.held, around.heart)
+        self.cache = KeptCache(now, self.shelf, self.holding)
         self.issuers = Issuers(self._transport, Clients(kubernetes, namespace, now), now, around.pulse)
         self.vos = VirtualOrganizations(self._vo_changed)
         vo_path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{namespace}/virtualorganizations"
@@ -85,8 +106,17 @@ class Broker:
         self.groups = Groups(self.vos, self.sessions, self._renewal, self._revocation, every, now)
         revoking = settings.removal_deadline / 2
         self.closing = Closing(
-            self.vos, self.people, self.sessions, store, self._revocation, revoking, self._complete, now
+            self.vos,
+            self.people,
+            self.sessions,
+            self.store,
+            self.holding,
+            self._revocation,
+            revoking,
+            self._complete,
+            now,
         )
+        self.holding.keeper = Memory(self.sessions, self.cache, self.shelf, self.closing)
 
     def application(self) -> web.Application:
         """The HTTP interface."""
@@ -105,15 +135,17 @@ class Broker:
             around.now,
         )
         board = Noticeboard(exchange, self.changes)
-        app = Routes(callers, exchange, desk, board, self.vo_mirror.synced.is_set, around.now).application()
+        synced = self.vo_mirror.synced.is_set
+        app = Routes(callers, exchange, desk, board, synced, around.now, self._forwarding).application()
         app.on_shutdown.append(self._send_away)
         return app
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Watches and reports while entered; at the end waits for refreshes under way and stores what is unsaved."""
-        for work in (self.vo_mirror.run(), self.user_mirror.run(), self.people.run(), self._listed()):
-            self._spawn(work)
+        for part in (self.vo_mirror, self.user_mirror, self.people, self.holding, self.shelf):
+            self._spawn(part.run())
+        self._spawn(self._listed())
         try:
             yield
         finally:
@@ -121,13 +153,20 @@ class Broker:
             await self.cache.settle()
             await self.groups.settle()
             await self.closing.stop()
-            await self.sessions.flush()
+            await self.leave()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.people.write_pending(), LAST_WORDS)
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._forwarding.close()
+            await self.store.close()
             await self._transport.close()
+
+    async def leave(self) -> None:
+        """Stores what is not stored yet, and hands all shards over: from now on others answer."""
+        await self.holding.leave()
+        await self.sessions.flush()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -156,15 +195,24 @@ class Broker:
         if vo is None or (before is not None and before.spec.issuer != vo.spec.issuer):
             self.cache.drop(name)
             self.issuers.forget(name)
-            self.sessions.forget_vo(name)
+            self.sessions.forget(lambda record: record.vo == name)
         self.closing.vo(name, vo or before)
         self.changes.tell(name)
 
+    def _issuer_of(self, name: str) -> str | None:
+        vo = self.vos.find(name)
+        return None if vo is None or vo.closed else vo.spec.issuer
+
     def _person_changed(self, item: Json) -> None:
+        """Another replica may have written it: whoever waits here for news of that person looks again."""
+        user = item["metadata"]["name"]
+        self._uids[user] = item["metadata"].get("uid", "")
         self.closing.person(item)
+        self.changes.tell(user)
 
     def _drop_user(self, user: str) -> None:
         self.closing.gone(user)
+        self._uids.pop(user, None)
         with suppress(names.BadNameError):
             self.cache.drop(names.split_hub_user(user)[0], user)
             self._spawn(self._erase(user))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from facility.broker import errors, trouble
 from facility.broker.cache import Key, Token, TokenCache
@@ -177,12 +178,14 @@ class Renewal:
         record = session.record
         if (record.issuer, record.client) != (vo.spec.issuer, await self._issuers.client(vo)):
             raise SessionDeadError("the VO's issuer or this facility's client at it has changed")
+        permit = partial(self._sessions.permit, session)
         try:
-            return await self._issuers.of(vo).refresh(vo, record.refresh_token, audience, scopes)
+            return await self._issuers.of(vo).refresh(vo, record.refresh_token, audience, scopes, permit=permit)
         except SessionDeadError:
             if not await self._sessions.newer(session):
                 raise
-        return await self._issuers.of(vo).refresh(vo, session.record.refresh_token, audience, scopes)
+        again = session.record.refresh_token
+        return await self._issuers.of(vo).refresh(vo, again, audience, scopes, permit=permit)
 
     async def _checked(self, vo: VirtualOrganization, grant: Grant, expected: Expected) -> Token:
         found = await self._issuers.of(vo).check(grant.access_token, expected)

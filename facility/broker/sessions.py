@@ -1,7 +1,8 @@
 """Sessions: who has signed in, with what refresh token, and whether it is still good.
 
-The Secret is the truth, memory a copy. Whoever uses a refresh token holds the session's lock while doing so, and one
-that the issuer has rotated is in the Secret before anything that came with it is used.
+The store is the truth, memory a copy for as long as this replica holds the person's shard. Whoever uses a refresh token
+holds the session's lock while doing so, and one that the issuer has rotated is stored before anything that came with it
+is used. Every write names the version that it replaces: what another writer did meanwhile is seen, and merged.
 """
 
 from __future__ import annotations
@@ -10,10 +11,22 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from facility.broker.store import Record, SecretStore, StoreError, UnreadableError
+from facility.broker.merging import merged
+from facility.broker.store import (
+    ConflictError,
+    Kind,
+    LockedError,
+    Record,
+    Store,
+    StoreError,
+    UnreadableError,
+    from_content,
+)
+from facility.broker.store import to_content as content_of
 from facility.tokens import scopes
 from facility.tokens.scopes import Scope
 
@@ -22,18 +35,50 @@ log = logging.getLogger(__name__)
 SIGNED_IN, SIGN_IN_AGAIN = "SignedIn", "SignInAgain"
 NOT_IN_GROUP, VO_CLOSED = "NotInGroup", "VOClosed"
 ISSUER_UNAVAILABLE, CLIENT_REFUSED, ANSWER_REFUSED = "IssuerUnavailable", "ClientRefused", "AnswerRefused"
+TRIES = 4  # writes against somebody who keeps writing
+
+
+class Shards(Protocol):
+    """Whose sessions this replica may use (`holding.Holding`)."""
+
+    def held(self, owner: str) -> bool:
+        """Whether this owner's session is used here."""
+
+    def check(self, owner: str, least: float = 0.0) -> None:
+        """Raises MovedError unless it is, for more than `least` seconds."""
+
+    def using(self, owner: str) -> AbstractContextManager[None]:
+        """Keeps it here. Raises MovedError."""
+
+
+class Alone:
+    """The only replica there is."""
+
+    def held(self, _: str) -> bool:
+        """Everybody's."""
+        return True
+
+    def check(self, _: str, _least: float = 0.0) -> None:
+        """Never moved."""
+
+    def using(self, _: str) -> AbstractContextManager[None]:
+        """Stays anyway."""
+        return nullcontext()
 
 
 @dataclass
 class Session:
-    """A session in memory. `trouble` is why nothing is known of its state now; `unsaved`: the Secret is behind;
-    `told`: the person's object has been told of its state since it came into memory.
+    """A session in memory. `trouble` is why nothing is known of its state now; `unsaved`: the store is behind;
+    `told`: the person's object has been told of its state since it came into memory; `stored` and `version`: what the
+    store had last, as far as this replica knows.
     """
 
     record: Record
     trouble: str | None = None
     unsaved: bool = False
     told: bool = False
+    version: str | None = None
+    stored: Record | None = field(default=None)
 
     @property
     def granted(self) -> tuple[Scope, ...]:
@@ -58,39 +103,52 @@ Report = Callable[[str, str, str], None]
 
 
 class Sessions:
-    """All sessions, by hub user."""
+    """All sessions, by hub user. `least`: seconds for which a shard must be held when a refresh token is used."""
 
-    def __init__(self, store: SecretStore, report: Report) -> None:
+    def __init__(self, store: Store, report: Report, shards: Shards | None = None, least: float = 0.0) -> None:
         self._store = store
         self._report = report
+        self._shards = shards or Alone()
+        self._least = least
         self._known: dict[str, Session] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
     async def hold(self, user: str) -> AsyncIterator[Session | None]:
-        """The session under its lock, None when there is none. Raises StoreError."""
+        """The session under its lock, None when there is none. Raises StoreError, MovedError."""
         async with self._locks[user]:
-            yield await self._load(user)
+            with self._shards.using(user):
+                yield await self._load(user)
+
+    def permit(self, session: Session) -> None:
+        """To be called in the moment before a refresh token goes out. Raises MovedError: not now, and not from here."""
+        self._shards.check(session.record.user, self._least)
 
     async def peek(self, user: str) -> Session | None:
-        """The session as it is now, without waiting for whoever uses it. Raises StoreError."""
+        """The session as it is now, without waiting for whoever uses it; of another's shard, as it is stored.
+
+        Raises:
+            StoreError
+        """
+        if not self._shards.held(user):
+            return await self._read(user)
         if user in self._known:
             return self._known[user]
-        async with self.hold(user) as session:
-            return session
+        async with self._locks[user]:
+            return await (self._load(user) if self._shards.held(user) else self._read(user))
 
     async def open(self, record: Record, person_uid: str) -> Record | None:
         """Takes a session that a person has just signed in for; returns what it replaces. Raises StoreError."""
         async with self._locks[record.user]:
-            before = await self._load_quietly(record.user)
-            await self._store.write(record, person_uid)
-            self._known[record.user] = Session(record, told=True)
+            with self._shards.using(record.user):
+                before = await self._load_quietly(record.user)
+                await self._replace(record, before, person_uid)
         self._report(record.user, "good", SIGNED_IN)
         return before.record if before else None
 
     async def close(self, user: str, reason: str = SIGN_IN_AGAIN) -> None:
         """Removes a user's session; the caller holds it. Raises StoreError."""
-        await self._store.delete(user)
+        await self._store.delete(Kind.SESSION, user)
         self._known.pop(user, None)
         self._report(user, "dead", reason)
 
@@ -98,12 +156,12 @@ class Sessions:
         """Removes the session of a person who is none any more. Raises StoreError."""
         async with self._locks[user]:
             self._known.pop(user, None)
-            await self._store.delete(user)
+            await self._store.delete(Kind.SESSION, user)
 
-    def forget_vo(self, vo: str) -> None:
-        """Drops the sessions of a VO from memory; the Secrets stay."""
+    def forget(self, which: Callable[[Record], bool]) -> None:
+        """Drops sessions from memory; what is stored stays, and so does what could not be stored yet."""
         for user, session in list(self._known.items()):
-            if session.record.vo == vo and not session.unsaved:
+            if which(session.record) and not session.unsaved:
                 del self._known[user]
 
     async def rotate(self, session: Session, refresh_token: str) -> None:
@@ -118,10 +176,18 @@ class Sessions:
         await self.save(session)
 
     async def save(self, session: Session) -> None:
-        """Writes what the Secret does not have yet. Raises StoreError."""
+        """Writes what the store does not have yet. Raises StoreError."""
+        for _ in range(TRIES):
+            if not session.unsaved:
+                return
+            try:
+                session.version = await self._store.write(Kind.SESSION, content_of(session.record), session.version)
+            except ConflictError:
+                await self._merge(session)
+            else:
+                session.stored, session.unsaved = session.record, False
         if session.unsaved:
-            await self._store.write(session.record)
-            session.unsaved = False
+            raise StoreError(f"the session of {session.record.user} is written by somebody else all the time")
 
     def good(self, session: Session) -> None:
         """Notes that the issuer has just answered well."""
@@ -145,34 +211,71 @@ class Sessions:
         """Notes that only signing in again helps, and throws the useless refresh token away. Never raises."""
         session.record = replace(session.record, state="dead", reason=reason, refresh_token="")
         session.unsaved = True
-        self._report(session.record.user, "dead", reason)
         try:
             await self.save(session)
         except StoreError as error:
-            log.warning("session of %s is dead, and its Secret still holds the old one: %s", session.record.user, error)
+            log.warning("session of %s is dead, and the store still has the old one: %s", session.record.user, error)
+        self._report(session.record.user, *session.state)
 
     async def newer(self, session: Session) -> bool:
         """Takes over a refresh token that somebody else stored meanwhile; whether there was one."""
-        stored = await self._read(session.record.user)
-        if stored is None or stored.state == "dead" or stored.refresh_token == session.record.refresh_token:
+        found = await self._read(session.record.user)
+        if found is None or found.dead or found.record.refresh_token == session.record.refresh_token:
             return False
-        session.record = stored
+        session.record, session.stored, session.version = found.record, found.record, found.version
         return True
 
-    async def flush(self) -> None:
-        """Writes all that is unsaved, as far as that goes: the last act before the process ends."""
-        for session in list(self._known.values()):
+    async def flush(self, which: Callable[[Record], bool] = lambda _: True) -> None:
+        """Writes all that is unsaved, as far as that goes. Never raises."""
+        for session in [one for one in self._known.values() if one.unsaved and which(one.record)]:
             try:
                 await self.save(session)
             except StoreError as error:
                 log.error("the session of %s could not be saved: %s", session.record.user, error)
 
+    async def _replace(self, record: Record, before: Session | None, person_uid: str) -> None:
+        """Writes a new session over whatever there is: a person has just signed in, nothing is newer."""
+        version = before.version if before else None
+        for _ in range(TRIES):
+            try:
+                version = await self._store.write(Kind.SESSION, content_of(record), version, person_uid)
+            except ConflictError:
+                version = await self._version(record.user)
+            else:
+                self._known[record.user] = Session(record, told=True, version=version, stored=record)
+                return
+        raise StoreError(f"the session of {record.user} is written by somebody else all the time")
+
+    async def _version(self, user: str) -> str | None:
+        """The version of what is stored; a document that nobody can open makes room."""
+        try:
+            found = await self._store.read(Kind.SESSION, user)
+        except (UnreadableError, LockedError):
+            await self._store.delete(Kind.SESSION, user)
+            return None
+        return found.version if found else None
+
+    async def _merge(self, session: Session) -> None:
+        """Brings a session up to what somebody else has stored. Raises StoreError."""
+        user = session.record.user
+        found = await self._read(user)
+        if found is None:
+            self._known.pop(user, None)
+            raise StoreError(f"the session of {user} has been removed meanwhile")
+        if not self._shards.held(user):
+            self._known.pop(user, None)
+            session.unsaved = False
+            raise StoreError(f"the session of {user} is another replica's, which has written it")
+        session.record = merged(session.stored, session.record, found.record)
+        session.version, session.stored = found.version, found.record
+        session.unsaved = session.record != found.record
+
     async def _load(self, user: str) -> Session | None:
         if user not in self._known:
-            record = await self._read(user)
-            if record is None:
+            session = await self._read(user)
+            if session is None:
                 return None
-            self._known[user] = session = Session(record)
+            self._known[user] = session
             if session.dead:  # said again, should the last process not have come to it
                 self._report(user, *session.state)
         return self._known[user]
@@ -183,9 +286,11 @@ class Sessions:
         except StoreError:
             return None
 
-    async def _read(self, user: str) -> Record | None:
+    async def _read(self, user: str) -> Session | None:
         try:
-            return await self._store.read(user)
+            found = await self._store.read(Kind.SESSION, user)
+            record = from_content(found.content) if found else None
         except UnreadableError as error:
             log.warning("session of %s: %s; the person has to sign in again", user, error)
             return None
+        return Session(record, version=found.version, stored=record) if found and record else None

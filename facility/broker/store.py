@@ -1,31 +1,81 @@
-"""Sessions as Kubernetes Secrets: one `session-<hub user>` each, sealed, in the facility's namespace.
+"""What is kept of sessions, and what a store of it can do. There are two: `secrets` (Kubernetes) and `vault`.
 
-The Secret belongs to the person's FacilityUser object, so that deleting the person deletes the session.
+A store keeps two kinds of documents: a person's session, with the refresh token, and access tokens that are still good
+(a person's, or a VO's own for its cache). They are apart because they are written by different rules: a session
+seldom, at once, and never without comparing; tokens often, a while after they came, and it is no harm to lose them.
+Every write says which version it replaces, so that of two writers one is told.
 """
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal, Protocol
 
-from facility import names
-from facility.broker.sealing import KeysError, Seal, SealError
-from facility.kubernetes import ApiError, Json, Kubernetes
-
-COMPONENT = f"{names.API_GROUP}/component"
-MANAGER = "facility-broker"
-PREFIX = "session-"
-PAGE = 500  # records in one answer of the API server
+Content = dict[str, Any]
 
 
 class StoreError(Exception):
-    """A session could not be read or written; try again later."""
+    """A document could not be read or written; try again later."""
+
+
+class ConflictError(StoreError):
+    """The document is not at the version that was to be replaced: somebody else has written or removed it."""
+
+
+class LockedError(StoreError):
+    """There is a document, and what opens it may still come."""
 
 
 class UnreadableError(Exception):
-    """There is a session, but nobody can open it any more."""
+    """There is a document, but nobody can open it any more."""
+
+
+class Kind(StrEnum):
+    """What a document is."""
+
+    SESSION = "session"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document's content and the version that a write has to name to replace it."""
+
+    content: Content = field(repr=False)
+    version: str
+
+
+class Store(Protocol):
+    """Documents by kind and owner: a hub user (`cms-alice`), or a VO's name (`cms`) for tokens of its cache.
+
+    A document's content names its owner under `user`: one that was copied over another's is unreadable.
+    """
+
+    #: whether a document goes when its person's FacilityUser goes, whoever removes that
+    follows_people: bool
+
+    async def read(self, kind: Kind, owner: str) -> Document | None:
+        """The document, None when there is none. Raises StoreError, UnreadableError."""
+
+    async def write(self, kind: Kind, content: Content, version: str | None, uid: str | None = None) -> str:
+        """Replaces `version` of the document (None: there is none yet); its new version.
+
+        `uid` is that of the owner's FacilityUser. Raises ConflictError, StoreError.
+        """
+
+    async def delete(self, kind: Kind, owner: str) -> None:
+        """Deletes a document, if there is one. Raises StoreError."""
+
+    async def clear(self, kind: Kind, vo: str) -> None:
+        """Deletes all documents of a VO. Raises StoreError."""
+
+    def owners(self, kind: Kind, vo: str) -> AsyncIterator[str]:
+        """Those of a VO who have a document. Raises StoreError."""
+
+    async def close(self) -> None:
+        """Ends what the store holds open. Never raises."""
 
 
 @dataclass(frozen=True)
@@ -46,89 +96,21 @@ class Record:
     groups_at: float = 0.0
 
 
-class SecretStore:
-    """Reads and writes records. There is one broker, so the last write is the right one."""
-
-    def __init__(self, kubernetes: Kubernetes, namespace: str, seal: Seal) -> None:
-        self._kubernetes = kubernetes
-        self._collection = f"/api/v1/namespaces/{namespace}/secrets"
-        self._seal = seal
-
-    async def read(self, user: str) -> Record | None:
-        """The record of a user, None when there is none. Raises StoreError, UnreadableError."""
-        try:
-            record = self._open(await self._kubernetes.get(self._path(user)))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise StoreError(str(error)) from None
-        except KeysError as error:
-            raise StoreError(str(error)) from None
-        if record.user != user:
-            raise UnreadableError(f"the session of {user} is somebody else's")
-        return record
-
-    async def write(self, record: Record, person_uid: str | None = None) -> None:
-        """Writes the record; `person_uid` is the uid of the FacilityUser it belongs to. Raises StoreError."""
-        try:
-            secret = self._manifest(record, person_uid)
-            await self._patch_or_create(record.user, secret)
-        except (ApiError, KeysError) as error:
-            raise StoreError(str(error)) from None
-
-    async def _patch_or_create(self, user: str, secret: Json) -> None:
-        try:
-            await self._kubernetes.patch(self._path(user), secret)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            await self._kubernetes.post(self._collection, secret)
-
-    async def delete(self, user: str) -> None:
-        """Deletes a user's record, if there is one. Raises StoreError."""
-        try:
-            await self._kubernetes.delete(self._path(user))
-        except ApiError as error:
-            raise StoreError(str(error)) from None
-
-    async def users(self, vo: str) -> list[str]:
-        """All users of a VO who have a record, up to a page of them at a time. Raises StoreError."""
-        selector = f"{COMPONENT}=session,{names.LABEL_VO}={vo}"
-        try:
-            found = await self._kubernetes.get(self._collection, [("labelSelector", selector), ("limit", str(PAGE))])
-        except ApiError as error:
-            raise StoreError(str(error)) from None
-        called = [str(item["metadata"]["name"]) for item in found.get("items") or []]
-        return [name.removeprefix(PREFIX) for name in called if name.startswith(PREFIX)]
-
-    def _path(self, user: str) -> str:
-        return f"{self._collection}/{PREFIX}{user}"
-
-    def _open(self, secret: Json) -> Record:
-        try:
-            key, sealed = (b64decode(secret["data"][name]) for name in ("key", "record"))
-            value = json.loads(self._seal.open(key, sealed))
-            known = {one.name for one in fields(Record)}
-            lists = {k: tuple(value[k]) for k in ("scopes", "groups") if value.get(k) is not None}
-            record = Record(**{**{k: v for k, v in value.items() if k in known}, **lists})
-        except (KeyError, TypeError, ValueError, SealError):
-            raise UnreadableError("the stored session cannot be opened") from None
-        return record
-
-    def _manifest(self, record: Record, person_uid: str | None) -> Json:
-        key, sealed = self._seal.seal(json.dumps(asdict(record)).encode())
-        labels = {COMPONENT: "session", names.LABEL_MANAGED_BY: MANAGER, names.LABEL_VO: record.vo}
-        meta: Json = {"name": f"{PREFIX}{record.user}", "labels": labels}
-        if person_uid is not None:
-            meta["ownerReferences"] = [_owner(record.user, person_uid)]
-        data = {"key": b64encode(key).decode(), "record": b64encode(sealed).decode()}
-        return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "data": data}
+def to_content(record: Record) -> Content:
+    """The record as a document's content."""
+    return asdict(record)
 
 
-def _owner(user: str, uid: str) -> Json:
-    return {
-        "apiVersion": f"{names.API_GROUP}/{names.API_VERSION}",
-        "kind": "FacilityUser",
-        "name": user,
-        "uid": uid,
-    }
+def from_content(content: Content) -> Record:
+    """The record in a document's content; fields that are not known any more are left out. Raises UnreadableError."""
+    known = {one.name for one in fields(Record)}
+    lists = {key: tuple(content[key]) for key in ("scopes", "groups") if content.get(key) is not None}
+    try:
+        return Record(**{**{key: value for key, value in content.items() if key in known}, **lists})
+    except TypeError:
+        raise UnreadableError("the stored session lacks what a session has") from None
+
+
+def vo_of(owner: str) -> str:
+    """The VO of an owner, who may be the VO itself: no VO has a hyphen in its name."""
+    return owner.partition("-")[0]

@@ -42,6 +42,10 @@ class VirtualOrganizations:
             log.info("VirtualOrganization %s has gone", name)
             self._told(name, before, None)
 
+    def names(self) -> list[str]:
+        """The VOs that are known, closed or not."""
+        return list(self._vos)
+
     def find(self, name: str) -> VirtualOrganization | None:
         """The VO of that name, closed or not."""
         return self._vos.get(name)

@@ -21,6 +21,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from facility.broker import reading
 from facility.broker.access_log import AccessLog
 from facility.broker.parts import Broker, Surroundings
+from facility.broker.shards import SHARDS
 from facility.kubernetes import Kubernetes
 from facility.site import Images, Site
 from tests.fakes.authority import Authority
@@ -221,6 +222,7 @@ class World:
                 stack, self.authority, self.broker.application(), access_log_class=AccessLog, **reading.LIMITS
             )
             await asyncio.wait_for(self.broker.vo_mirror.synced.wait(), 5)
+            await eventually(lambda: len(self.broker.holding.shards) == SHARDS)
             yield
 
     @asynccontextmanager

@@ -124,7 +124,13 @@ class KubernetesApi:
         body = {"status": body.get("status", {})} if match["sub"] else body
         return web.json_response(self.put(path, _merged(item, body)))
 
-    async def _delete(self, _: web.Request, match: re.Match[str]) -> web.Response:
+    async def _delete(self, request: web.Request, match: re.Match[str]) -> web.Response:
+        if not match["name"]:
+            selector, inside = request.query["labelSelector"], f"{match['collection']}/"
+            for path in [path for path in self.objects if path.startswith(inside)]:
+                if _selected(self.objects[path], selector):
+                    self.remove(path)
+            return web.json_response({"kind": "Status", "status": "Success"})
         path = f"{match['collection']}/{match['name']}"
         if path not in self.objects:
             return _status(404)

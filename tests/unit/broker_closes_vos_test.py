@@ -238,13 +238,13 @@ async def test_an_object_that_nobody_can_read_can_still_be_removed(world: World)
 async def test_a_sign_in_that_ends_while_its_vo_goes_leaves_no_session(world: World) -> None:
     await world.sign_in("bob")
     path = f"{SECRETS}/session-cms-alice"
-    world.api.held["PATCH", path] = asyncio.Event()
+    world.api.held["POST", SECRETS] = asyncio.Event()
     token = world.issuer.grant("sub-alice", OPEN)
     signing_in = asyncio.create_task(world.hand_over("alice", token, (OPEN,)))
-    await eventually(lambda: ("PATCH", path) in world.api.requests)
+    await eventually(lambda: world.api.requests.count(("POST", SECRETS)) == 2)
     world.begin_removal()
     await eventually(lambda: f"{SECRETS}/session-cms-bob" not in world.api.objects)
-    world.api.held["PATCH", path].set()
+    world.api.held["POST", SECRETS].set()
     answer = await signing_in
     assert (answer.status, answer.description) == (403, GOING)
     assert path not in world.api.objects

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from facility.broker.sealing import PATIENCE
 from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, SECRETS, USERS, VOS, World, eventually, facility, identity
 
 SESSION = f"{SECRETS}/session-cms-alice"
@@ -196,11 +197,14 @@ async def test_a_person_who_is_deleted_loses_session_and_tokens(world: World) ->
     assert (await world.token()).error == "interaction_required"
 
 
-async def test_a_session_that_no_key_opens_means_signing_in_again(tmp_path: Path) -> None:
+async def test_a_session_that_no_key_opens_means_signing_in_again_once_the_key_can_come_no_more(tmp_path: Path) -> None:
     async with facility(tmp_path) as world:
         await world.sign_in()
         (world.keys / "current").write_bytes(Fernet.generate_key())
         async with world.running_broker():
+            assert await world.state() == {"state": "unknown", "reason": "StoreUnavailable"}
+            assert (await world.token()).status == 503
+            world.clock.pass_by(PATIENCE)
             assert (await world.state())["state"] == "dead"
             await world.sign_in()
             assert (await world.token()).status == 200

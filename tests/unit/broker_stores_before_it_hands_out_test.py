@@ -10,7 +10,7 @@ import pytest
 
 from facility.broker.cache import Key, Token
 from facility.broker.sealing import Seal
-from facility.broker.store import SecretStore
+from facility.broker.secrets import SecretStore
 from tests.fakes.broker_world import OPEN, SECRETS, USERS, World, eventually, facility
 
 SESSION = f"{SECRETS}/session-cms-alice"
@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 def stored(world: World) -> str:
     """The refresh token in the Secret."""
     store = SecretStore(None, "facility", Seal(world.keys))  # type: ignore[arg-type] - nothing is asked of the API
-    return store._open(world.api.objects[SESSION]).refresh_token
+    return str(store._open(world.api.objects[SESSION], "cms-alice").content["refresh_token"])
 
 
 async def test_the_rotated_token_is_stored(world: World) -> None:
@@ -137,16 +137,17 @@ async def test_the_secret_holds_no_readable_byte_of_the_session(world: World) ->
 
 
 async def test_nothing_that_is_fetched_is_cut_short_by_the_end_of_the_process(tmp_path: Path) -> None:
-    gate, done = asyncio.Event(), asyncio.Event()
+    begun, gate, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def fetch(_: float) -> Token:
+        begun.set()
         await gate.wait()
         done.set()
         return Token("token", OPEN, 0)
 
     async with facility(tmp_path) as world:
         caller = asyncio.create_task(world.broker.cache.get(Key("cms", "cms-alice", "audience", OPEN), fetch))
-        await asyncio.sleep(0)
+        await asyncio.wait_for(begun.wait(), 5)
         caller.cancel()
         asyncio.get_running_loop().call_later(0.05, gate.set)
     assert done.is_set()

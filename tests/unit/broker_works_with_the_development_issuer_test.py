@@ -127,7 +127,7 @@ async def test_a_disabled_person_s_session_ends_even_if_nobody_asks_for_a_token(
 
 async def test_a_vo_that_is_removed_ends_its_sessions_at_the_issuer(world: World, iam: issuer.Running) -> None:
     await world.token("pod")
-    refresh = (await world.broker.sessions._store.read("iam-alice")).refresh_token  # type: ignore[union-attr]
+    refresh = (await world.broker.sessions.peek("iam-alice")).record.refresh_token  # type: ignore[union-attr]
     world.begin_removal("iam")
     await eventually(lambda: not [path for path in world.api.objects if "/session-" in path])
     assert iam.issuer.store.get("refresh", refresh) is None

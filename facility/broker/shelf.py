@@ -1,0 +1,209 @@
+"""Access tokens that are still good survive the process: with them, a restart of everything asks no issuer.
+
+They are written some seconds after they came, once for all that came meanwhile, and not more often than every ten
+seconds for one person; what is dropped is deleted at once. They are read when somebody is asked about for the first
+time. Losing them is no harm, so nobody waits for a write; but of a session that has ended none may come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+
+from facility.broker.cache import Entry, Key, Token
+from facility.broker.store import ConflictError, Content, Kind, Store, StoreError, UnreadableError, vo_of
+
+log = logging.getLogger(__name__)
+SOON, SELDOM = 2.0, 10.0  # seconds until a write, and between two of one owner
+AGAIN = 2.0  # seconds until what failed is tried again
+PARALLEL = 8  # writes at the same time
+
+#: what is in memory of a VO and a user of it
+Entries = Callable[[str, str], list[Entry]]
+
+
+class Shelf:
+    """Writes and reads documents of tokens.
+
+    `issuer` gives the issuer that a VO has now, None for one that is not here or closed; `uid` that of a person's
+    object; `pulse` seconds of a clock that never jumps. `entries` is set by the cache that this is the shelf of.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        issuer: Callable[[str], str | None],
+        uid: Callable[[str], str | None],
+        held: Callable[[str], bool],
+        pulse: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.entries: Entries = lambda _vo, _user: []
+        self._store, self._issuer, self._uid, self._held = store, issuer, uid, held
+        self._pulse, self._sleep = pulse, sleep
+        self._versions: dict[str, str | None] = {}
+        self._due: dict[str, float] = {}
+        self._written: dict[str, float] = {}
+        self._cleared: dict[str, float] = {}
+        self._drops: Counter[str] = Counter()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._few = asyncio.Semaphore(PARALLEL)
+        self._wake = asyncio.Event()
+
+    def changed(self, key: Key) -> None:
+        """A token of this owner has come or gone."""
+        owner, now = owner_of(key.vo, key.user), self._pulse()
+        gone = not self.entries(key.vo, key.user)
+        due = now if gone else max(now + SOON, self._written.get(owner, 0.0) + SELDOM)
+        self._due[owner] = min(due, self._due.get(owner, due))
+        self._wake.set()
+
+    def drop(self, vo: str, user: str | None) -> None:
+        """All tokens of an owner, or of a whole VO, are void: to be called when memory has none of them any more."""
+        self._wake.set()
+        if user is not None:
+            self._drops[owner_of(vo, user)] += 1
+            self._due[owner_of(vo, user)] = self._pulse()
+            return
+        self._drops[vo] += 1
+        for owner in [owner for owner in self._due if vo_of(owner) == vo]:
+            del self._due[owner]
+        self._cleared[vo] = self._pulse()
+
+    def forget(self, which: Callable[[str], bool]) -> None:
+        """The documents of these owners are another replica's business."""
+        for owner in [owner for owner in {*self._versions, *self._due} if which(owner)]:
+            self._versions.pop(owner, None)
+            self._due.pop(owner, None)
+
+    async def recall(self, vo: str, user: str) -> list[Entry]:
+        """What an earlier process has kept of an owner; nothing when that has been read already."""
+        owner = owner_of(vo, user)
+        if owner in self._versions:
+            return []
+        async with self._locks[owner]:
+            return [] if owner in self._versions else await self.read(vo, user)
+
+    async def read(self, vo: str, user: str) -> list[Entry]:
+        """What is kept of an owner. While that is not known: nothing."""
+        owner, issuer = owner_of(vo, user), self._issuer(vo)
+        drops = self._drops[owner], self._drops[vo]
+        try:
+            found = await self._store.read(Kind.TOKENS, owner)
+        except UnreadableError as error:
+            log.warning("tokens of %s: %s", owner, error)
+            self.drop(vo, user)
+            return []
+        except StoreError as error:
+            log.warning("tokens of %s not read: %s", owner, error)
+            return []
+        if self._held(owner):
+            self._versions[owner] = found.version if found else None
+        if found is None or issuer is None or drops != (self._drops[owner], self._drops[vo]):
+            return []
+        return _entries(vo, user, found.content, issuer)
+
+    async def run(self) -> None:
+        """Writes what is due, until cancelled."""
+        while True:
+            await self._write_all(self._pulse())
+            self._wake.clear()
+            now = self._pulse()
+            next_one = min([*self._due.values(), *self._cleared.values()], default=None)
+            try:
+                async with asyncio.timeout(None if next_one is None else max(AGAIN / 20, next_one - now)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def flush(self, which: Callable[[str], bool] = lambda _: True) -> None:
+        """Writes what is not written yet, due or not, as far as that goes: once."""
+        await self._write_all(float("inf"), which)
+
+    async def _write_all(self, until: float, which: Callable[[str], bool] = lambda _: True) -> None:
+        for vo in [vo for vo, due in self._cleared.items() if due <= until]:
+            await self._clear(vo)
+        owners = [owner for owner, due in self._due.items() if due <= until and which(owner)]
+        await asyncio.gather(*(self._write(owner) for owner in owners))
+
+    async def _clear(self, vo: str) -> None:
+        if self._cleared.pop(vo, None) is None:
+            return
+        try:
+            await self._store.clear(Kind.TOKENS, vo)
+        except StoreError as error:
+            log.warning("tokens of %s not removed yet: %s", vo, error)
+            self._cleared[vo] = self._pulse() + AGAIN
+            return
+        self._versions.update({owner: None for owner in self._versions if vo_of(owner) == vo})
+
+    async def _write(self, owner: str) -> None:
+        """Brings an owner's document to what memory has; what is dropped meanwhile is due again by itself."""
+        async with self._few, self._locks[owner]:
+            if self._due.pop(owner, None) is None:
+                return
+            try:
+                await self._store_one(owner)
+            except StoreError as error:
+                log.warning("tokens of %s not written: %s", owner, error)
+                self._due.setdefault(owner, self._pulse() + AGAIN)
+
+    async def _store_one(self, owner: str) -> None:
+        vo, user = vo_of(owner), owner if owner != vo_of(owner) else ""
+        content = self._content(vo, user)
+        if content is None:
+            if self._versions.get(owner, "") is not None:
+                await self._store.delete(Kind.TOKENS, owner)
+            self._versions[owner] = None
+            return
+        if not self._held(owner):
+            return
+        try:
+            version = await self._put(owner, content, self._versions.get(owner))
+        except ConflictError:
+            found = await self._store.read(Kind.TOKENS, owner)
+            version = await self._put(owner, content, found.version if found else None)
+        self._versions[owner], self._written[owner] = version, self._pulse()
+        if self._content(vo, user) is None:
+            self.drop(vo, user)
+
+    async def _put(self, owner: str, content: Content, version: str | None) -> str:
+        return await self._store.write(Kind.TOKENS, content, version, self._uid(owner))
+
+    def _content(self, vo: str, user: str) -> Content | None:
+        entries, issuer = self.entries(vo, user), self._issuer(vo)
+        if not entries or issuer is None:
+            return None
+        return {"user": owner_of(vo, user), "issuer": issuer, "tokens": [_plain(entry) for entry in entries]}
+
+
+def owner_of(vo: str, user: str) -> str:
+    """Whose document it is: the user's, or the VO's own."""
+    return user or vo
+
+
+def _plain(entry: Entry) -> Content:
+    token = entry.token
+    return {
+        "audience": entry.key.audience,
+        "asked": entry.key.scope,
+        "token": token.value,
+        "scope": token.scope,
+        "expires": token.expires,
+        "life": entry.life,
+    }
+
+
+def _entries(vo: str, user: str, content: Content, issuer: str) -> list[Entry]:
+    """The tokens of a document, as far as they are of the VO's issuer."""
+    if content.get("issuer") != issuer:
+        return []
+    return list(_read(vo, user, content.get("tokens") or []))
+
+
+def _read(vo: str, user: str, tokens: Iterable[Content]) -> Iterable[Entry]:
+    for one in tokens:
+        key = Key(vo, user, one["audience"], one["asked"])
+        yield Entry(key, Token(one["token"], one["scope"], one["expires"]), one["life"])
