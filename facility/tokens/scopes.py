@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 #: capabilities whose scopes must have a path
@@ -71,8 +72,13 @@ def parse_all(text: str | Iterable[str]) -> tuple[Scope, ...]:
 
 def parse_granted(text: str | Iterable[str]) -> tuple[Scope, ...]:
     """As `parse_all`, but a scope that the profile forbids counts as not granted instead of spoiling the rest."""
+    return _granted(tuple(_words(text)))
+
+
+@lru_cache(maxsize=1024)  # asked for with every token, and of thousands of people mostly the same
+def _granted(words: tuple[str, ...]) -> tuple[Scope, ...]:
     found: dict[Scope, None] = {}
-    for one in _words(text):
+    for one in words:
         try:
             found[parse(one)] = None
         except ScopeError:
