@@ -8,6 +8,7 @@ operator tells people what the API server has against their objects, and so keep
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.client.exceptions import ApiException
 from kubernetes_asyncio.config import load_incluster_config
 
+logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)  # below that it prints bodies
 Json = dict[str, Any]
 CONNECT, READ = 5, 15  # seconds
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
