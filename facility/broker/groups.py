@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 
 from facility.broker.issuer import Issuer
@@ -29,7 +30,7 @@ from facility.vo import VirtualOrganization
 
 log = logging.getLogger(__name__)
 AGAIN = 60.0  # seconds before an issuer that could not say is asked again for the same person
-HURRY = 600.0  # seconds that the question may wait while others have something to ask of the issuer
+LATER = math.inf  # when the answer is needed: whoever waits for a token goes first
 
 
 class Groups:
@@ -93,7 +94,7 @@ class Groups:
         if session is None or vo is None or vo.closed:
             return
         if self._due(session):
-            turn = self._renewal.issuer(vo).line.turn(self._now() + HURRY, probe=False)
+            turn = self._renewal.issuer(vo).line.turn(LATER, probe=False)
             async with turn, self._sessions.hold(user) as held:
                 if held is not None and not held.dead:
                     await self._sessions.save(held)

@@ -32,7 +32,7 @@ def verified(token: str, keys: Iterable[dict[str, Any]]) -> dict[str, Any]:
         raise ClaimsError("the token is not signed with RS256 or ES256")
     key = _find(kid, keys)
     algorithm = _ALGORITHM.get(str(key.get("kty")))
-    if header.get("alg") != algorithm:
+    if algorithm is None or header.get("alg") != algorithm:
         raise UnknownKeyError("the token is not signed by a key of that kind")
     return _decode(token, key, algorithm)
 

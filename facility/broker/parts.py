@@ -36,6 +36,7 @@ from facility.broker.replicas import Replicas
 from facility.broker.revocation import Revocation
 from facility.broker.routes import Routes
 from facility.broker.sessions import Sessions
+from facility.broker.shards import SHARDS
 from facility.broker.shelf import Shelf
 from facility.broker.store import StoreError
 from facility.broker.stores import made
@@ -94,7 +95,8 @@ class Broker:
         self.sessions = Sessions(self.store, self._report, self.holding, least)
         self.shelf = Shelf(self.store, self._issuer_of, self._uids.get, self.holding.held, around.heart)
         self.cache = KeptCache(now, self.shelf, self.holding)
-        self.issuers = Issuers(self._transport, Clients(kubernetes, namespace, now), now, around.pulse)
+        clients, share = Clients(kubernetes, namespace, now), lambda: len(self.holding.shards) / SHARDS
+        self.issuers = Issuers(self._transport, clients, now, around.pulse, share)
         self.vos = VirtualOrganizations(self._vo_changed)
         vo_path = f"/apis/{names.API_GROUP}/{names.API_VERSION}/namespaces/{namespace}/virtualorganizations"
         self.vo_mirror = Mirror(kubernetes, vo_path, self.vos.changed, self.vos.removed)
