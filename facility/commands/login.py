@@ -38,7 +38,7 @@ def login(given: argparse.Namespace, environment: Mapping[str, str]) -> int:
     try:
         if given.keep and given.keep not in sessions.places:
             raise LaptopError("there is no keyring here that keeps secrets: install facility[laptop], or --keep file")
-        hub = given.hub or _hub(sessions, given.vo, environment)
+        hub = given.hub or last_hub(sessions, given.vo, environment)
         record = SignIn(sessions, Web(), _show).run(hub, given.vo, given.keep)
     except LaptopError as error:
         print(error, file=sys.stderr)
@@ -80,7 +80,7 @@ def _welcome(record: Record) -> str:
     return f"signed in with {record.offer.title}; the session is kept in {where}\ntokens: {names}"
 
 
-def _hub(sessions: Sessions, vo: str, environment: Mapping[str, str]) -> str:
+def last_hub(sessions: Sessions, vo: str, environment: Mapping[str, str]) -> str:
     """The hub that was used last, of this VO or of any; or the one that the environment names."""
     for one in (vo, *sessions.vos()):
         with suppress(LaptopError):

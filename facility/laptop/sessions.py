@@ -97,8 +97,9 @@ class Sessions:
 
     def access(self, vo: str) -> dict[str, Any]:
         """The access tokens that were got, by what they are for; {} when they cannot be read."""
+        path = self._directory / f"{checked(vo)}.access"
         try:
-            found = json.loads(private.read(self._directory / f"{checked(vo)}.access") or "{}")
+            found = json.loads(private.read(path) or "{}")
         except (LaptopError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

@@ -36,8 +36,8 @@ class Web:
         host = urlsplit(request.url).netloc
         if urlsplit(request.url).scheme != "https":
             raise UnavailableError(f"{request.url} is no https URL")
+        opener = build_opener(HTTPSHandler(context=self._context()), _NoRedirects())
         try:
-            opener = build_opener(HTTPSHandler(context=self._trust()), _NoRedirects())
             with opener.open(_outgoing(request), timeout=_TIMEOUT) as answer:
                 return _response(answer.status, answer.read(_LONGEST + 1), answer.headers)
         except HTTPError as error:
@@ -45,6 +45,12 @@ class Web:
                 return _response(error.code, error.read(_LONGEST + 1), error.headers)
         except (OSError, HTTPException) as error:
             raise UnavailableError(f"{host} cannot be reached: {_reason(error)}") from None
+
+    def _context(self) -> ssl.SSLContext:
+        try:
+            return self._trust()
+        except OSError as error:
+            raise UnavailableError(f"the CAs to trust cannot be read, see SSL_CERT_FILE: {error}") from None
 
     def run(self, flow: Generator[Request, Response, T]) -> T:
         """Drives a flow of facility.tokens to its end. Raises what the flow raises, and UnavailableError."""
