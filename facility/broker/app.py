@@ -13,9 +13,10 @@ import logging
 import os
 import signal
 from asyncio import sslproto
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -24,8 +25,11 @@ from facility.broker import reading
 from facility.broker.access_log import AccessLog
 from facility.broker.changes import room
 from facility.broker.files import Certificate, Settings, Trust
+from facility.broker.leases import Me
+from facility.broker.metrics import PORT, Metrics
 from facility.broker.parts import Broker, Surroundings
 from facility.kubernetes import Kubernetes
+from facility.secrecy import keep_secrets, of_loop
 
 log = logging.getLogger(__name__)
 DIRECTORY, KEYS = Path("/etc/facility"), Path("/etc/broker-key")
@@ -60,33 +64,46 @@ async def serve(
     bundle: Path,
     connect: Callable[[], Kubernetes] = Kubernetes.in_cluster,
     port: int = names.BROKER_PORT,
+    metrics: int = PORT,
+    **more: Any,
 ) -> None:
-    """Serves until SIGTERM or SIGINT. `connect` gives the API server, by default the pod's own."""
+    """Serves until SIGTERM or SIGINT.
+
+    `connect` gives the API server, by default the pod's own; `metrics` is their port; `more` goes into Surroundings.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     certificate, kubernetes = Certificate(directory / "tls"), connect()
     settings = site.load(directory / "site.yaml")
-    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys, waiting=room())
+    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys, waiting=room(), **more)
     try:
         broker = Broker(around)
         async with broker.run():
             watch = look_after(certificate, Settings(directory / "site.yaml"), stop)
-            await _listen(broker, certificate, port, watch)
+            await _listen(broker, certificate, port, metrics, watch)
     finally:
         await kubernetes.close()
 
 
-async def _listen(broker: Broker, certificate: Certificate, port: int, end: Coroutine[None, None, None]) -> None:
-    """Takes requests until `end` returns, then finishes those under way."""
+async def _listen(
+    broker: Broker, certificate: Certificate, port: int, metrics: int, end: Coroutine[None, None, None]
+) -> None:
+    """Takes requests until `end` returns; then others take over, and requests under way are finished."""
+    measures, app = Metrics(broker), broker.application()
+    app.middlewares.append(measures.counting)
     options = {"access_log_class": AccessLog, "shutdown_timeout": GRACE, **reading.LIMITS}
-    runner = web.AppRunner(broker.application(), **options)
+    runner, beside = web.AppRunner(app, **options), web.AppRunner(measures.application(), access_log=None)
     await runner.setup()
+    await beside.setup()
     try:
         await web.TCPSite(runner, port=port, ssl_context=certificate.context).start()
+        await web.TCPSite(beside, port=metrics).start()
         log.info("serving on port %s", port)
         await end
+        await broker.leave()
     finally:
+        await beside.cleanup()
         await runner.cleanup()
 
 
@@ -95,8 +112,18 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("facility", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.INFO)
+    keep_secrets()
     small_buffers()
-    asyncio.run(serve(DIRECTORY, KEYS, Path(os.environ["SSL_CERT_FILE"])))
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(of_loop)
+        runner.run(serve(DIRECTORY, KEYS, Path(os.environ["SSL_CERT_FILE"]), me=myself(os.environ)))
+
+
+def myself(environment: Mapping[str, str]) -> Me:
+    """This replica, as the pod's environment has it: POD_NAME, POD_IP, POD_UID."""
+    host = environment["POD_IP"]
+    address = f"[{host}]:{names.BROKER_PORT}" if ":" in host else f"{host}:{names.BROKER_PORT}"
+    return Me(environment["POD_NAME"], address, environment["POD_UID"])
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ class Changes:
         """Whether nobody more may wait."""
         return self.closed or self._count >= self._most
 
+    @property
+    def count(self) -> int:
+        """How many wait now."""
+        return self._count
+
     def tell(self, name: str) -> None:
         """Wakes all who wait for news of `name`."""
         for event in self._waiting.get(name, ()):

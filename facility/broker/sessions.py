@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -110,6 +110,8 @@ class Sessions:
         self._report = report
         self._shards = shards or Alone()
         self._least = least
+        #: how often refresh tokens of a VO were sent
+        self.uses: Counter[str] = Counter()
         self._known: dict[str, Session] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -123,6 +125,7 @@ class Sessions:
     def permit(self, session: Session) -> None:
         """To be called in the moment before a refresh token goes out. Raises MovedError: not now, and not from here."""
         self._shards.check(session.record.user, self._least)
+        self.uses[session.record.vo] += 1
 
     async def peek(self, user: str) -> Session | None:
         """The session as it is now, without waiting for whoever uses it; of another's shard, as it is stored.
@@ -232,6 +235,10 @@ class Sessions:
                 await self.save(session)
             except StoreError as error:
                 log.error("the session of %s could not be saved: %s", session.record.user, error)
+
+    def tally(self) -> Counter[tuple[str, str, str]]:
+        """How many sessions in memory there are, by VO, state and reason."""
+        return Counter((one.record.vo, *one.state) for one in self._known.values())
 
     async def _replace(self, record: Record, before: Session | None, person_uid: str) -> None:
         """Writes a new session over whatever there is: a person has just signed in, nothing is newer."""

@@ -22,7 +22,9 @@ from facility.site import Site
 SITE, UIDS = "*site", "*uids"
 _MANAGED = f"{names.LABEL_MANAGED_BY}={names.OPERATOR}"
 #: sessions change all the time, and execute pods' tokens come and go with them: nobody's client, and nothing of ours
-_SECRETS = f"{names.LABEL_COMPONENT}!=execute,{names.API_GROUP}/component!=session,owner!=helm"
+_SECRETS = f"{names.LABEL_COMPONENT}!=execute,owner!=helm," + ",".join(
+    f"{names.API_GROUP}/component!={kind}" for kind in ("session", "tokens")
+)
 Place = tuple[Kind, str]
 
 

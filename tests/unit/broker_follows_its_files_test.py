@@ -114,13 +114,18 @@ async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp
         (tmp_path / "etc" / "tls").mkdir(parents=True)
         issue(world.authority, tmp_path / "etc" / "tls")
         (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        serving = asyncio.create_task(serve(tmp_path / "etc", world.keys, world.authority.bundle, world.connect, port))
+        port, metrics = free_port(), free_port()
+        files = tmp_path / "etc", world.keys, world.authority.bundle
+        serving = asyncio.create_task(serve(*files, world.connect, port, metrics))
         await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 async def eventually_reaches(url: str, context: ssl.SSLContext) -> None:
