@@ -14,6 +14,7 @@ LEAD = 15.0
 SOONEST, LATEST = 5.0, 30.0
 #: seconds before an owner is asked for again who must sign in, and how many such owners are asked for in a second
 SIGNED_OUT, AT_ONCE = 10.0, 10.0
+_LONGEST = 60.0  # seconds: whose session has ended is known after that at the latest
 _EARLY = 150.0  # the broker renews its tokens at that many seconds before their end, or at half of their life
 
 
@@ -26,11 +27,11 @@ def after_token(left: float, wanted: int) -> float:
     """Until the next asking, with a token that is good for `left` more where it should be for `wanted`.
 
     When the broker will have renewed it by itself, or, with one that is good for less than it should be, three times in
-    what is left of it.
+    what is left of it. But once in a minute in any case: the broker answers from memory, and may have news.
     """
     if left < wanted:
-        return max(left / 3, SOONEST)
-    return max(left - max(wanted, min(left / 2, _EARLY)), SOONEST)
+        return max(min(left / 3, _LONGEST), SOONEST)
+    return max(min(left - max(wanted, min(left / 2, _EARLY)), _LONGEST), SOONEST)
 
 
 def after_failure(failures: int, left: float, asked_for: float) -> float:

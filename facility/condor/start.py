@@ -89,9 +89,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> None:
     if len(arguments) != 1 or arguments[0] not in _DIRECTORIES:
         sys.exit(f"usage: python3 -m facility.condor.start {'|'.join(_DIRECTORIES)}")
     os.umask(0o022)
-    resource.setrlimit(
-        resource.RLIMIT_CORE, (0, 0)
-    )  # for the daemons and the jobs: memory that holds tokens stays there
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # of daemons and jobs: memory with tokens is never a file
     prepare(arguments[0])
     os.environ["CONDOR_CONFIG"] = str(layout.CONFIG)
     os.execv(_MASTER, ("condor_master", "-f", "-t"))  # noqa: S606 - no shell is wanted

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -107,6 +108,7 @@ async def main(site: Site, public: str) -> None:
 
 def start() -> None:
     """Set up the log, read the site's settings, run. The Kubernetes client never logs at debug: that prints Secrets."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the pool's key is in its memory, a core file would keep it
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -138,7 +138,11 @@ def test_a_file_is_always_good_until_a_job_has_the_next(
         remembered.clock.pass_by(step)
     assert min(left) > refresh + PERIOD
     assert broker.issued <= lives * life / (life / 2)
-    assert len(broker.asked) <= lives * 5
+    assert len(broker.asked) <= lives * (5 + life / 60)
+
+
+def test_news_of_a_session_are_heard_within_a_minute_however_long_tokens_live() -> None:
+    assert pauses.after_token(3600, 77) == 60
 
 
 def test_the_broker_is_told_how_long_a_token_must_be_good(point: AccessPoint) -> None:
