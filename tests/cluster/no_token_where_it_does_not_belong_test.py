@@ -1,20 +1,48 @@
-"""Tokens are only where the design puts them: not in environments, arguments, logs, ClassAds, objects, databases."""
+"""Tokens are only where the design puts them: not in environments, arguments, logs, ClassAds, objects, databases.
+
+Nor are refresh tokens and clients' secrets, nor does any stand in metrics; and no process leaves its memory behind.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
 from facility.dev.cluster.run import output
+from facility.dev.demo import place as demo
 from facility.dev.demo.mainjob import Outcome, Stage
-from tests.cluster.scan import tokens
+from tests.cluster.limits import LIMITS, core_limits
+from tests.cluster.scan import known, tokens
 
 pytestmark = pytest.mark.cluster
 
 #: tokens live here and nowhere else on a disk or in memory files of the facility's pods
-AT_HOME = ("/run/token/lake", "/run/token/compute")
+AT_HOME = ("/run/token/lake", "/run/token/compute", "/run/token/rucio")
+
+
+#: programs whose memory holds tokens or keys, by their command lines
+HOLDERS = {
+    "broker": r"facility\.broker\.app",
+    "agent": r"facility\.agent\.main",
+    "hub": r"jupyterhub --config",
+    "operator": r"facility\.operator\.main",
+    "credential monitor": r"facility\.condor\.credmon",
+    "central manager": r"condor_collector",
+    "access point": r"condor_schedd",
+}
+#: what asks inside of a pod for what metrics say: status and text
+ASK = """
+import ssl, sys, urllib.error, urllib.request
+for url in sys.argv[1:]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            print(answer.status, answer.read().decode())
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode(errors="replace"))
+"""
 
 
 def on_node(stage: Stage, script: str) -> str:
@@ -53,6 +81,26 @@ def objects(stage: Stage) -> str:
     return json.dumps([one for one in items if one["metadata"].get("namespace", "").startswith("facility")])
 
 
+def plain_objects(stage: Stage) -> str:
+    """All objects but Secrets, which are where secrets are kept."""
+    return json.dumps([one for one in json.loads(objects(stage)) if one["kind"] != "Secret"])
+
+
+def metrics(stage: Stage) -> str:
+    """What operator, hub and broker tell to whoever asks for their figures; some answer with a refusal."""
+    broker = [f"https://broker.facility.svc:8443/{path}" for path in ("healthz", "metrics")]
+    asked = {
+        ("deploy/operator", "operator"): ["http://127.0.0.1:9090/metrics", "http://127.0.0.1:8080/healthz"],
+        ("deploy/hub", "hub"): ["http://127.0.0.1:8081/hub/metrics", "http://127.0.0.1:8081/hub/health", *broker],
+    }
+    told = [
+        stage.cluster.execute("facility", where, container, ["python3", "-c", ASK, *urls])
+        for (where, container), urls in asked.items()
+    ]
+    assert "facility_" in told[0], f"the operator's metrics are not what was read: {told[0][:500]}"
+    return "\n".join(told)
+
+
 def hub_database(stage: Stage) -> str:
     file = "pathlib.Path('/srv/hub/jupyterhub.sqlite')"
     read = f"import sys, pathlib; sys.stdout.write({file}.read_bytes().decode('latin-1'))"
@@ -67,7 +115,10 @@ PLACES: dict[str, Callable[[Stage], str]] = {
     "ClassAds": class_ads,
     "Kubernetes objects": objects,
     "the hub's database": hub_database,
+    "metrics": metrics,
 }
+#: where clients' secrets are looked for: of objects, everywhere but in Secrets
+WITHOUT_SECRETS = PLACES | {"Kubernetes objects": plain_objects}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -75,6 +126,34 @@ def test_no_token_is_in(place: str, stage: Stage, outcome: Outcome) -> None:
     text = PLACES[place](stage)
     assert len(text) > 200, f"nothing was looked at in {place}"
     assert not list(tokens(place, text))
+
+
+@pytest.mark.parametrize("place", WITHOUT_SECRETS)
+def test_no_clients_secret_and_no_password_is_in(place: str, stage: Stage, outcome: Outcome) -> None:
+    here = demo.material()
+    text = WITHOUT_SECRETS[place](stage)
+    assert len(text) > 200, f"nothing was looked at in {place}"
+    assert not list(known(place, text, here.clients | here.passwords))
+
+
+def test_the_scan_finds_a_clients_secret_where_it_is_kept(stage: Stage, outcome: Outcome) -> None:
+    name = demo.material().clients
+    found = {one.claims for one in known("objects", objects(stage), name)}
+    assert {"cms", "atlas"} <= found
+
+
+def test_no_process_that_holds_tokens_may_leave_a_core_file(stage: Stage, outcome: Outcome) -> None:
+    limits = core_limits(on_node(stage, LIMITS))
+    for holder, pattern in HOLDERS.items():
+        found = {limit for command, limit in limits if re.search(pattern, command)}
+        assert found == {("0", "0")}, f"{holder}: {found or 'does not run'}"
+
+
+def test_no_core_file_is_anywhere_on_the_node(stage: Stage, outcome: Outcome) -> None:
+    where = "/var/lib/kubelet/pods /var/lib/containerd /run/containerd /var/local-path-provisioner"
+    named = r"-name core -o -name 'core.[0-9]*' -o -name 'core.[A-Z]*'"
+    told = on_node(stage, f"find {where} -type f \\( {named} \\) -size +64k 2>/dev/null; true")
+    assert told.strip() == ""
 
 
 def test_the_scan_finds_a_token_where_one_lives(stage: Stage, outcome: Outcome) -> None:
@@ -86,7 +165,7 @@ def test_the_scan_finds_a_token_where_one_lives(stage: Stage, outcome: Outcome) 
 
 def test_token_files_are_the_users_alone(stage: Stage, outcome: Outcome) -> None:
     told = stage.cluster.execute("facility-users", "jupyter-cms-alice", "notebook", ["stat", "-c", "%a %u", *AT_HOME])
-    assert told.split() == ["600", "1000"] * 2
+    assert told.split() == ["600", "1000"] * len(AT_HOME)
 
 
 def test_user_containers_hold_no_service_account_token(stage: Stage, outcome: Outcome) -> None:

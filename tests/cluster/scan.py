@@ -1,4 +1,4 @@
-"""Finding bearer and refresh tokens of the VOs' issuers in any text: every token issued is one of these two shapes."""
+"""Finding secrets in any text: tokens of the VOs' issuers, each of one of two shapes, and secrets that are known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,20 @@ def tokens(where: str, text: str, depth: int = 3) -> Iterator[Found]:
         for match in _BASE64.finditer(text):
             for start in range(4):  # what stands before it may look like a part of it: a path, the n of a \\n
                 yield from tokens(where, _unbase64(match.group()[start:]), depth - 1)
+
+
+def known(where: str, text: str, secrets: Mapping[str, str]) -> Iterator[Found]:
+    """Secrets that stand in a text, as they are or within base64, by their names."""
+    for name, secret in secrets.items():
+        if any(form in text for form in (secret, *_encoded(secret))):
+            yield Found(where, "secret", name)
+
+
+def _encoded(secret: str) -> Iterator[str]:
+    """What stands in base64 wherever the secret is, whatever is before and after it."""
+    for before in range(3):
+        whole = base64.b64encode(b"?" * before + secret.encode()).decode().rstrip("=")
+        yield whole[(8 * before + 5) // 6 : len(whole) - 1]
 
 
 def decoded(part: str) -> dict[str, Any]:

@@ -11,17 +11,15 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage, result
-from facility.dev.demo.person import Person
 from tests.cluster import soaked
 from tests.cluster.kills import Containers, Killer, Pods, end, ready
+from tests.cluster.shipping import ship
 
 pytestmark = pytest.mark.cluster
 SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
@@ -90,7 +88,7 @@ async def reads(stage: Stage, vo: world.DemoVO, reading: asyncio.Event) -> dict[
     async with stage.at_hub(vo, vo.person.name) as person:
         await person.sign_in()
         await person.spawn()
-        await ship(person)
+        await ship(person, "soak", "soaking", "submit")
         async with person.kernel() as kernel:
             first = int(await kernel.run("import os; print(os.getpid())"))
             reading.set()
@@ -99,13 +97,6 @@ async def reads(stage: Stage, vo: world.DemoVO, reading: asyncio.Event) -> dict[
             last = int(await kernel.run("import os; print(os.getpid())"))
         found: dict[str, Any] = json.loads(await person.get(told["file"]))
     return found | {"processes": [first, told["kernel"], last]}
-
-
-async def ship(person: Person) -> None:
-    """Put what the kernel and the job run into the person's home."""
-    notebook, lake = resources.files("facility.dev.demo.notebook"), resources.files("facility.dev.lake")
-    for file in (*(notebook / f"{name}.py" for name in ("soak", "soaking", "submit")), lake / "analysis.py"):
-        await person.put(Path(str(file)).name, file.read_text())
 
 
 def notebooks(stage: Stage) -> dict[str, str]:

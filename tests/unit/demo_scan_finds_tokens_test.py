@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import resource
+import subprocess
 from typing import Any
 
 import pytest
 
 from facility.dev.demo import world
 from facility.dev.issuer import mint
-from tests.cluster.scan import Found, decoded, tokens
+from tests.cluster.limits import LIMITS, core_limits
+from tests.cluster.scan import Found, decoded, known, tokens
 
 
 def segment(value: dict[str, Any]) -> str:
@@ -91,3 +94,28 @@ def test_what_only_looks_like_a_token_is_none(text: str) -> None:
 def test_a_part_that_is_no_object_has_no_claims() -> None:
     assert decoded(base64.urlsafe_b64encode(b"[1, 2]").decode()) == {}
     assert decoded("A") == {}
+
+
+SECRET = "Zq3-fT9_" * 5
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy", "xyz"])
+@pytest.mark.parametrize("after", ["", "z", "\n"])
+def test_a_known_secret_is_found_as_it_is_and_within_base64(before: str, after: str) -> None:
+    text = before + SECRET + after
+    for shown in (text, wrapped(text, 1), f"data: {wrapped(text, 1)} more"):
+        assert [one.claims for one in known("here", shown, {"cms": SECRET, "atlas": "Y" * 40})] == ["cms"]
+
+
+def test_another_secret_is_none_that_is_known() -> None:
+    assert list(known("here", wrapped(SECRET[::-1], 1), {"cms": SECRET})) == []
+
+
+def test_the_limits_of_core_files_are_read_from_the_process_table() -> None:
+    told = subprocess.run(["sh", "-c", LIMITS], capture_output=True, text=True, check=True).stdout
+    mine = [limits for command, limits in core_limits(told) if "pytest" in command]
+    assert tuple(resource.getrlimit(resource.RLIMIT_CORE)) in [tuple(map(number, one)) for one in mine]
+
+
+def number(limit: str) -> int:
+    return resource.RLIM_INFINITY if limit == "unlimited" else int(limit)

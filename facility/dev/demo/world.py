@@ -9,6 +9,8 @@ NAMESPACE = "demo"
 HUB_PORT = 31440
 HUB = f"https://hub.{NAMESPACE}.svc:{HUB_PORT}"
 ORIGIN = f"https://origin.{NAMESPACE}.svc:1094"
+#: audience of a service that the demo does not have: its tokens are real, and nobody takes them
+RUCIO = f"https://rucio.{NAMESPACE}.svc"
 #: seconds that an access token lives in the demo: short, so that renewal is always part of what is shown
 TOKEN_LIFE = 60
 #: seconds between a job's first and last read: more than two token lives
@@ -118,5 +120,6 @@ def manifest(vo: DemoVO, namespace: str = "facility") -> dict[str, Any]:
                 }
             ],
             "cache": {"size": "2Gi"},
+            "services": [{"name": "rucio", "audience": RUCIO, "scopes": ["openid", "profile"]}],
         },
     }
