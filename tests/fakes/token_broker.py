@@ -23,7 +23,7 @@ class TokenBroker:
 
     `refused` is (error, description) in the list of files; whoever waits for news is answered when `tell` says so.
     `last` is given instead of a new token, with `warning`; nobody may ask for a longer life than `most`. `wall` is its
-    clock.
+    clock, `mint` makes a token of its number and audience.
     """
 
     url: str = ""
@@ -48,6 +48,7 @@ class TokenBroker:
     lists: int = 0
     most: int = 1_000_000
     wall: Callable[[], float] = time.time
+    mint: Callable[[int, str], str] = lambda number, audience: f"token-{number}.{audience.rpartition('/')[2]}"
 
     def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """POST /token."""
@@ -62,7 +63,7 @@ class TokenBroker:
         if self.last:
             return 200, self.last | {"warning": self.warning}
         self.issued += 1
-        value = f"token-{self.issued}.{form['audience'].rpartition('/')[2]}"
+        value = self.mint(self.issued, form["audience"])
         scope = form.get("scope", "all")
         return 200, {"access_token": value, "token_type": "Bearer", "expires_in": self.life, "scope": scope}
 
