@@ -13,6 +13,9 @@ API_GROUP = "analysis-facility.io"
 API_VERSION = "v1alpha1"
 #: audience of the projected ServiceAccount tokens with which pods prove to the broker who they are
 BROKER_AUDIENCE = "token-broker"
+#: seconds that such a token is asked for: the kubelet renews it with a fifth left by its own clock, which may be five
+#: minutes slow
+IDENTITY_LIFE = 1800
 #: HTCondor's trust domain: identities are `<owner>@<TRUST_DOMAIN>`
 TRUST_DOMAIN = "pool"
 LABEL_VO = f"{API_GROUP}/vo"

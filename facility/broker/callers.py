@@ -5,7 +5,7 @@ The API server itself holds reviewed tokens for good for 10 seconds after their 
 What keeps people from tokens, an ended session or a closed VO, is looked at in every request all the same.
 
 Whoever sends tokens that the API server refuses is soon told to wait, by address: all others are served meanwhile. The
-same goes for more tokens at a time than any pod has.
+same goes for more tokens at a time than any pod has. Another replica is spared that: it has reviewed what it forwards.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ PACE = 1.0  # by how many fewer these are after each second
 
 
 class Callers:
-    """Callers by their tokens. `now` gives seconds since the epoch."""
+    """Callers by their tokens. `now` gives seconds since the epoch, `peer` says whether an address is a replica's."""
 
-    def __init__(self, identity: Identity, now: Callable[[], float]) -> None:
+    def __init__(
+        self, identity: Identity, now: Callable[[], float], peer: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._identity = identity
         self._now = now
+        self._peer = peer
         self._known: dict[bytes, tuple[Caller, float]] = {}
         self._asking: dict[bytes, asyncio.Task[Caller]] = {}
         self._debts: dict[str, tuple[float, float]] = {}
@@ -45,7 +48,8 @@ class Callers:
         return await asyncio.shield(self._asking.get(digest) or self._review(digest, token, address))
 
     def _review(self, digest: bytes, token: str, address: str) -> asyncio.Task[Caller]:
-        self._charge(address)
+        if not self._peer(address):
+            self._charge(address)
         self._asking[digest] = task = asyncio.create_task(self._ask(digest, token))
         task.add_done_callback(lambda done: self._reviewed(digest, address, done))
         return task

@@ -124,7 +124,7 @@ class Broker:
         """The HTTP interface."""
         around = self._around
         settings = around.settings
-        callers = Callers(Identity(around.kubernetes, settings.namespaces), around.now)
+        callers = Callers(Identity(around.kubernetes, settings.namespaces), around.now, self.holding.is_peer)
         exchange = Exchange(settings, self.vos, self.sessions, self.cache, self._renewal, self.groups)
         desk = Desk(
             self.vos,

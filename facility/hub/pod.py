@@ -24,7 +24,6 @@ COMPONENT = "notebook"
 _BUNDLE = f"{TRUST}/ca.crt"
 _TRUSTING = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), _BUNDLE)
 Mounts = dict[str, Any]
-_IDENTITY_LIFE = 600  # seconds, the least that Kubernetes allows
 _WAIT = ("python3", "-m", "facility.agent.wait")
 _AGENT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "96Mi"}}
 
@@ -100,7 +99,7 @@ def _mounts(spawner: Any, site: Site) -> None:
         "serviceAccountToken": {
             "path": "token",
             "audience": names.BROKER_AUDIENCE,
-            "expirationSeconds": _IDENTITY_LIFE,
+            "expirationSeconds": names.IDENTITY_LIFE,
         }
     }
     volumes = {
@@ -175,7 +174,10 @@ def environment(user: str, vo: VirtualOrganization, site: Site) -> dict[str, str
     """Where a user's programs find the lake, the access point, and the token for each."""
     found = {"FACILITY_VO": vo.name, "FACILITY_USER": user}
     if vo.spec.lakes:
-        found |= _lake(site.xcache(vo.name)) | {"LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes)}
+        found |= _lake(site.xcache(vo.name)) | {
+            "LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes),
+            "LAKE_BASES": " ".join(lake.base for lake in vo.spec.lakes),
+        }
     if vo.spec.batch.enabled:
         found |= _batch(vo.name, site)
     return found

@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from facility.broker import reading
-from tests.fakes.broker_world import EXCHANGE, JWT, LAKE, World, facility, identity
+from facility.broker.callers import Callers
+from facility.broker.errors import BrokerError
+from facility.broker.identity import Identity
+from tests.fakes.broker_world import EXCHANGE, JWT, LAKE, SITE, World, facility, identity
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PUBLIC = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -245,6 +248,20 @@ async def test_an_address_that_sends_nonsense_waits_and_nobody_who_is_known_wait
     assert [answer.status for answer in answers] == [401] * 5 + [429] * 5
     world.clock.pass_by(60)
     assert (await world.ask("GET", "/wanted", "xcache")).status == 200
+
+
+async def test_what_another_replica_forwards_is_on_nobody_s_account(world: World) -> None:
+    callers = Callers(
+        Identity(world.broker._around.kubernetes, SITE.namespaces), world.clock, lambda one: one == "peer"
+    )
+    made = [signed(claims=CLAIMS | {"jti": str(number)}) for number in range(60)]
+
+    async def told(address: str) -> list[int]:
+        found = await asyncio.gather(*(callers.of(one, address) for one in made), return_exceptions=True)
+        return sorted(one.status for one in found if isinstance(one, BrokerError))
+
+    assert await told("peer") == [401] * 60
+    assert await told("a pod") == [401] * 20 + [429] * 40
 
 
 async def test_an_api_server_in_trouble_is_on_nobody_s_account(world: World) -> None:

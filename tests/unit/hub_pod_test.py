@@ -60,7 +60,7 @@ async def test_the_identity_is_mounted_in_the_agent_alone() -> None:
     assert "identity" not in {mount["name"] for mount in notebook(manifest)["volumeMounts"]}
     (volume,) = [one for one in manifest["spec"]["volumes"] if one["name"] == "identity"]
     (source,) = volume["projected"]["sources"]
-    assert source["serviceAccountToken"] == {"audience": "token-broker", "expirationSeconds": 600, "path": "token"}
+    assert source["serviceAccountToken"] == {"audience": "token-broker", "expirationSeconds": 1800, "path": "token"}
 
 
 async def test_the_agent_writes_token_files_that_the_notebook_can_only_read() -> None:
@@ -126,7 +126,7 @@ async def test_people_of_another_vo_get_their_own_and_nothing_of_the_first() -> 
     atlas = vo("atlas", batch={"enabled": False})
     found = environment(notebook(await made("atlas-bob", vo(), atlas)))
     assert found["LAKE_HOSTS"] == "xcache-atlas.facility.svc"
-    assert found["LAKE_PREFIXES"] == "/atlas"
+    assert found["LAKE_PREFIXES"] == found["LAKE_BASES"] == "/atlas"
     assert not [value for value in found.values() if "cms" in value]
     assert not [name for name in found if "CONDOR" in name]
 

@@ -130,7 +130,7 @@ def _stateful_set(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     name = names.access_point(vo.name)
-    identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": 600}
+    identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": names.IDENTITY_LIFE}
     return {
         "serviceAccountName": name,
         "automountServiceAccountToken": False,

@@ -211,7 +211,7 @@ def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 
 def _volumes(name: str) -> list[dict[str, Any]]:
-    identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": 600}
+    identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": names.IDENTITY_LIFE}
     return [
         {"name": "config", "configMap": {"name": name}},
         {"name": "tls", "secret": {"secretName": names.tls_secret(name), "defaultMode": 0o440}},
