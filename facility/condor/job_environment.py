@@ -10,17 +10,17 @@ from facility.site import Site
 from facility.users import FacilityUser
 from facility.vo import VirtualOrganization
 
-#: HTCondor separates entries by spaces and quotes by quotes: no value here needs either
-_PLAIN = re.compile(r"[\x21\x23-\x26\x28-\x7E]*")
+#: HTCondor separates entries by spaces, and quotes values that have some by single quotes: no value here has a quote
+_PLAIN = re.compile(r"[\x20\x21\x23-\x26\x28-\x7E]*")
 
 
 def job_environment(vo: VirtualOrganization, user: FacilityUser, site: Site) -> str:
     """`NAME=value` entries as HTCondor's environment syntax has them, without the quotes around the whole.
 
     Raises:
-        ValueError: a value with a space or a quote.
+        ValueError: a value with a quote.
     """
-    return " ".join(f"{name}={_checked(value)}" for name, value in _values(vo, user, site).items())
+    return " ".join(f"{name}={_quoted(value)}" for name, value in _values(vo, user, site).items())
 
 
 def _values(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[str, str]:
@@ -32,6 +32,8 @@ def _values(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[str
         "LAKE_HOSTS": cache,
         "LAKE_ROOT": f"root://{cache}:{names.XROOTD_PORT}/",
         "LAKE_HTTPS": f"https://{cache}:{names.XROOTD_PORT}",
+        "LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes),
+        "LAKE_BASES": " ".join(lake.base for lake in vo.spec.lakes),
         "PYTHONPATH": "/opt/lake/python",
         # XRootD's client: let go of servers and addresses soon, for pods move
         "XRD_DATASERVERTTL": "60",
@@ -39,7 +41,7 @@ def _values(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[str
     }
 
 
-def _checked(value: str) -> str:
+def _quoted(value: str) -> str:
     if not _PLAIN.fullmatch(value):
-        raise ValueError(f"{value!r} cannot stand in a job's environment: it has a space or a quote")
-    return value
+        raise ValueError(f"{value!r} cannot stand in a job's environment: it has a quote")
+    return f"'{value}'" if " " in value else value

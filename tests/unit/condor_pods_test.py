@@ -116,6 +116,11 @@ def test_jobs_read_the_lake_as_notebooks_do() -> None:
     entries = dict(entry.split("=", 1) for entry in job_environment(vo("cms"), ALICE, SITE).split(" "))
     assert entries["LAKE_ROOT"] == "root://xcache-cms.facility.svc:1094/"
     assert (entries["FACILITY_VO"], entries["FACILITY_USER"]) == ("cms", "cms-alice")
+    assert entries["LAKE_PREFIXES"] == entries["LAKE_BASES"] == "/cms"
+
+
+def test_a_list_in_a_jobs_environment_is_one_value() -> None:
+    assert " LAKE_PREFIXES='/cms /cms1' " in job_environment(vo("cms", lakes=2), ALICE, SITE)
 
 
 @pytest.mark.parametrize(
