@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from facility.broker import errors
@@ -141,10 +141,7 @@ class TokenCache:
     def entries(self, vo: str | None = None, user: str | None = None) -> list[Entry]:
         """What is kept and has not expired, of everybody, of a VO, or of one user of it."""
         now = self._now()
-        people = [one for who, one in self._people.items() if vo in (None, who[0])]
-        if vo is not None and user is not None:
-            people = [self._people[vo, user]] if (vo, user) in self._people else []
-        return [one.entry for person in people for one in person.kept.values() if one.entry.token.expires > now]
+        return [one.entry for one in self._of(vo, user) if one.entry.token.expires > now]
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Takes in what an earlier process had kept, as far as it is still good and memory has nothing better."""
@@ -168,6 +165,15 @@ class TokenCache:
             return False
         _check(kept.entry.life, least)
         return left > max(kept.margin, least) or now < kept.pause
+
+    def _of(self, vo: str | None, user: str | None) -> Iterator[_Kept]:
+        if vo is not None and user is not None:
+            person = self._people.get((vo, user))
+            yield from person.kept.values() if person else ()
+            return
+        for who, person in self._people.items():
+            if vo in (None, who[0]):
+                yield from person.kept.values()
 
     async def _fetched(self, key: Key, fetch: Fetch, kept: _Kept | None) -> Token:
         """A new token, or the one at hand if that is good and the new one takes long."""
