@@ -27,6 +27,7 @@ _BACK = ("Content-Type", "Cache-Control", "Pragma", "Retry-After", "WWW-Authenti
 TOTAL, CONNECT = 12.0, 2.0  # seconds
 KEEP = 20.0  # seconds for which a connection without requests stays open
 PATIENCE = 5.0  # seconds to wait for a shard to have a holder
+LOOKS = 3  # looks for a shard that another replica says is here
 LARGEST = 1 << 20  # bytes of an answer
 
 Here = Callable[[], Awaitable[web.StreamResponse]]
@@ -83,9 +84,13 @@ class Forwarding:
 
     async def _find(self, request: web.Request, subject: str) -> None:
         """Looks who holds the shard, now: another has sent the request here, or the shard has just moved."""
-        try:
-            await self._holding.see()
-        except ApiError as error:
-            log.warning("leases: %s", error)
-        if MARK not in request.headers:
-            await self._holding.settled(subject, PATIENCE)
+        for _ in range(LOOKS):
+            try:
+                await self._holding.see()
+            except ApiError as error:
+                log.warning("leases: %s", error)
+            if MARK not in request.headers:
+                await self._holding.settled(subject, PATIENCE)
+                return
+            if self._holding.held(subject):
+                return

@@ -71,7 +71,7 @@ class Holding:
         self._news = asyncio.Event()
         self._round = asyncio.Lock()
         self._seeing: asyncio.Task[None] | None = None
-        self._ending = False
+        self._ending = self._gone = False
 
     @property
     def shards(self) -> frozenset[int]:
@@ -81,6 +81,10 @@ class Holding:
     def held(self, owner: str) -> bool:
         """Whether requests about this owner are answered here."""
         return shard_of(owner) in self.shards
+
+    def owns(self, owner: str) -> bool:
+        """Whether what is stored of this owner is written here: until the shard has been handed over."""
+        return shard_of(owner) in self._held
 
     def check(self, owner: str, least: float = 0.0) -> None:
         """Raises MovedError unless the owner's shard is held for more than `least` seconds."""
@@ -144,19 +148,22 @@ class Holding:
     async def look(self) -> None:
         """One round. Raises ApiError: not all that was due is done."""
         async with self._round:
-            if not await self._replicas.renew():
+            if not self._gone and not await self._replicas.renew():
                 self._lose()
             leases = await self._leases.all()
             self._replicas.look(leases)
             self._alive = self._replicas.alive()
             self._known = {lease.shard: lease for lease in leases if lease.shard is not None}
-            wanted = self._wanted()
-            for shard in range(SHARDS):
-                await self._settle(shard, wanted.get(shard))
+            if not self._gone:
+                wanted = self._wanted()
+                for shard in range(SHARDS):
+                    await self._settle(shard, wanted.get(shard))
         self._tell()
 
     async def leave(self) -> None:
-        """Hands everything over, in order, and ends as a replica. Never raises."""
+        """Hands everything over, in order, and ends as a replica; others are still seen. Never raises."""
+        if self._ending:
+            return
         self._ending = True
         try:
             async with asyncio.timeout(LEAVING):
@@ -164,6 +171,7 @@ class Holding:
                 while self._leaving:
                     await asyncio.gather(*self._leaving.values())
                 async with self._round:
+                    self._gone = True
                     await self._replicas.leave()
         except (ApiError, TimeoutError) as error:
             log.warning("not all shards were handed over: %s", error or "no time left")

@@ -28,7 +28,10 @@ class KeptCache(TokenCache):
         owner = owner_of(key.vo, key.user)
         if not self._shards.held(owner):
             return await self._stored(key)
+        drops = self._shelf.drops(key.vo, key.user)
         self.restore(await self._shelf.recall(key.vo, key.user))
+        if drops != self._shelf.drops(key.vo, key.user):
+            raise errors.unavailable("the session or its VO has just changed", retry_after=1)
 
         async def guarded(need: float) -> Token:
             try:

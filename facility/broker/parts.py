@@ -93,7 +93,7 @@ class Broker:
         # one request with a refresh token, and a moment to store what comes of it
         least = around.issuer_timeout + STORING
         self.sessions = Sessions(self.store, self._report, self.holding, least)
-        self.shelf = Shelf(self.store, self._issuer_of, self._uids.get, self.holding.held, around.heart)
+        self.shelf = Shelf(self.store, self._issuer_of, self._uids.get, self.holding.owns, around.heart)
         self.cache = KeptCache(now, self.shelf, self.holding)
         clients, share = Clients(kubernetes, namespace, now), lambda: len(self.holding.shards) / SHARDS
         self.issuers = Issuers(self._transport, clients, now, around.pulse, share)

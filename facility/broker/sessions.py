@@ -44,6 +44,9 @@ class Shards(Protocol):
     def held(self, owner: str) -> bool:
         """Whether this owner's session is used here."""
 
+    def owns(self, owner: str) -> bool:
+        """Whether it is written here: also while it is being handed over."""
+
     def check(self, owner: str, least: float = 0.0) -> None:
         """Raises MovedError unless it is, for more than `least` seconds."""
 
@@ -55,6 +58,10 @@ class Alone:
     """The only replica there is."""
 
     def held(self, _: str) -> bool:
+        """Everybody's."""
+        return True
+
+    def owns(self, _: str) -> bool:
         """Everybody's."""
         return True
 
@@ -269,7 +276,7 @@ class Sessions:
         if found is None:
             self._known.pop(user, None)
             raise StoreError(f"the session of {user} has been removed meanwhile")
-        if not self._shards.held(user):
+        if not self._shards.owns(user):
             self._known.pop(user, None)
             session.unsaved = False
             raise StoreError(f"the session of {user} is another replica's, which has written it")

@@ -36,18 +36,19 @@ class Shelf:
         store: Store,
         issuer: Callable[[str], str | None],
         uid: Callable[[str], str | None],
-        held: Callable[[str], bool],
+        owns: Callable[[str], bool],
         pulse: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.entries: Entries = lambda _vo, _user: []
-        self._store, self._issuer, self._uid, self._held = store, issuer, uid, held
+        self._store, self._issuer, self._uid, self._owns = store, issuer, uid, owns
         self._pulse, self._sleep = pulse, sleep
         self._versions: dict[str, str | None] = {}
         self._due: dict[str, float] = {}
         self._written: dict[str, float] = {}
         self._cleared: dict[str, float] = {}
         self._drops: Counter[str] = Counter()
+        self._void: set[str] = set()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._few = asyncio.Semaphore(PARALLEL)
         self._wake = asyncio.Event()
@@ -65,12 +66,17 @@ class Shelf:
         self._wake.set()
         if user is not None:
             self._drops[owner_of(vo, user)] += 1
+            self._void.add(owner_of(vo, user))
             self._due[owner_of(vo, user)] = self._pulse()
             return
         self._drops[vo] += 1
         for owner in [owner for owner in self._due if vo_of(owner) == vo]:
             del self._due[owner]
         self._cleared[vo] = self._pulse()
+
+    def drops(self, vo: str, user: str) -> tuple[int, int]:
+        """Another value after each drop of this owner's tokens: whoever waits for something sees whether it counts."""
+        return self._drops[owner_of(vo, user)], self._drops[vo]
 
     def forget(self, which: Callable[[str], bool]) -> None:
         """The documents of these owners are another replica's business."""
@@ -89,7 +95,7 @@ class Shelf:
     async def read(self, vo: str, user: str) -> list[Entry]:
         """What is kept of an owner. While that is not known: nothing."""
         owner, issuer = owner_of(vo, user), self._issuer(vo)
-        drops = self._drops[owner], self._drops[vo]
+        drops = self.drops(vo, user)
         try:
             found = await self._store.read(Kind.TOKENS, owner)
         except UnreadableError as error:
@@ -99,9 +105,9 @@ class Shelf:
         except StoreError as error:
             log.warning("tokens of %s not read: %s", owner, error)
             return []
-        if self._held(owner):
+        if self._owns(owner):
             self._versions[owner] = found.version if found else None
-        if found is None or issuer is None or drops != (self._drops[owner], self._drops[vo]):
+        if found is None or issuer is None or drops != self.drops(vo, user):
             return []
         return _entries(vo, user, found.content, issuer)
 
@@ -121,6 +127,9 @@ class Shelf:
     async def flush(self, which: Callable[[str], bool] = lambda _: True) -> None:
         """Writes what is not written yet, due or not, as far as that goes: once."""
         await self._write_all(float("inf"), which)
+        for owner in [owner for owner, lock in self._locks.items() if lock.locked() and which(owner)]:
+            async with self._locks[owner]:  # what was being written is written now
+                continue
 
     async def _write_all(self, until: float, which: Callable[[str], bool] = lambda _: True) -> None:
         for vo in [vo for vo, due in self._cleared.items() if due <= until]:
@@ -152,13 +161,11 @@ class Shelf:
 
     async def _store_one(self, owner: str) -> None:
         vo, user = vo_of(owner), owner if owner != vo_of(owner) else ""
-        content = self._content(vo, user)
-        if content is None:
-            if self._versions.get(owner, "") is not None:
-                await self._store.delete(Kind.TOKENS, owner)
-            self._versions[owner] = None
-            return
-        if not self._held(owner):
+        content, held = self._content(vo, user), self._owns(owner)
+        if content is None and (held or owner in self._void):
+            self._void.discard(owner)
+            await self._remove(owner, held)
+        if content is None or not held:
             return
         try:
             version = await self._put(owner, content, self._versions.get(owner))
@@ -168,6 +175,16 @@ class Shelf:
         self._versions[owner], self._written[owner] = version, self._pulse()
         if self._content(vo, user) is None:
             self.drop(vo, user)
+
+    async def _remove(self, owner: str, held: bool) -> None:
+        if not held or self._versions.get(owner, "") is not None:
+            try:
+                await self._store.delete(Kind.TOKENS, owner)
+            except StoreError:
+                self._void.add(owner)
+                raise
+        if held:
+            self._versions[owner] = None
 
     async def _put(self, owner: str, content: Content, version: str | None) -> str:
         return await self._store.write(Kind.TOKENS, content, version, self._uid(owner))
