@@ -14,6 +14,7 @@ from facility.tokens.wire import UnavailableError
 FIRST, LONGEST = 1.0, 60.0  # seconds for which an issuer is left alone after the first failure, and at the most
 TOLD = 3600.0  # the longest that an issuer's own Retry-After is heeded
 DOUBLINGS = 6
+NOBODY = 30.0  # seconds in which nobody who waits for a token wanted to know whether an issuer is back
 
 
 class Circuit:
@@ -46,9 +47,9 @@ class Circuit:
     def refuse(self, now: float, probe: bool = True) -> None:
         """Raises UnavailableError while the issuer is away and somebody else will find out whether it is back.
 
-        `probe`: whether one could be the one to find out, now that it is time to.
+        `probe`: whether one could be the one to find out as soon as it is time to; others only when nobody does.
         """
-        if self.away and (self._probing or not probe or now < self._until):
+        if self.away and (self._probing or now < self._until + (0.0 if probe else NOBODY)):
             raise UnavailableError("the issuer gives no answer at the moment", self.wait(now))
 
     def failed(self, now: float, retry_after: float = 0.0) -> float:

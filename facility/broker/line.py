@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,8 @@ from facility.broker.circuit import Circuit
 from facility.broker.pace import Pace
 from facility.broker.transport import Transport
 from facility.tokens.wire import Request, Response, UnavailableError
+
+BOW = 0.1  # seconds for which what is in no hurry stands back, should somebody ask in the same moment
 
 
 class Line:
@@ -24,11 +27,14 @@ class Line:
     async def turn(self, need: float, probe: bool = True) -> AsyncIterator[None]:
         """One's turn, for one request; `need`: when what comes of it is needed (seconds since the epoch).
 
-        `probe`: whether this may be what finds out that the issuer is back; others fail while it does.
+        `probe`: whether this may be what finds out that the issuer is back; others fail while it does, so what is in no
+        hurry lets those go first who wait for it.
 
         Raises:
             UnavailableError: the issuer is away; nobody waits for that to change.
         """
+        if self._circuit.away and not probe:
+            await asyncio.sleep(BOW)
         self._circuit.refuse(self._pulse(), probe)
         await self.pace.turn(need)
         self._circuit.refuse(self._pulse(), probe)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facility.broker.circuit import FIRST, LONGEST, TOLD, Circuit
+from facility.broker.circuit import FIRST, LONGEST, NOBODY, TOLD, Circuit
 from facility.broker.line import Line
 from facility.broker.pace import BURST, Bucket, Pace
 from facility.tokens.wire import Request, Response, UnavailableError, seconds_to_wait
@@ -268,15 +268,30 @@ def test_a_process_that_ends_waits_for_nobody_s_turn() -> None:
     run(work())
 
 
-def test_what_is_in_no_hurry_never_finds_out_whether_an_issuer_is_back() -> None:
+def test_what_is_in_no_hurry_finds_out_whether_an_issuer_is_back_only_when_nobody_else_does() -> None:
     async def work() -> None:
-        wire = Wire(lambda: None)
+        wire = Wire(lambda: None if clock() < 10 else Response(200))
         line = Line(wire, 1.0, clock)  # type: ignore[arg-type]
         await asyncio.gather(once(line), return_exceptions=True)
-        await asyncio.sleep(1000)
+        await asyncio.sleep(20)
         with pytest.raises(UnavailableError):
             await once(line, probe=False)
         assert len(wire.asked) == 1
+        await asyncio.sleep(20)
+        background, person = asyncio.create_task(once(line, probe=False)), asyncio.create_task(once(line))
+        assert (await person).status == 200
+        with pytest.raises(UnavailableError):
+            await background
+
+    run(work())
+
+
+def test_it_does_when_nobody_else_does() -> None:
+    async def work() -> None:
+        line = Line(Wire(lambda: None if clock() < 10 else Response(200)), 1.0, clock)  # type: ignore[arg-type]
+        await asyncio.gather(once(line), return_exceptions=True)
+        await asyncio.sleep(NOBODY + 10)
+        assert (await once(line, probe=False)).status == 200
 
     run(work())
 
