@@ -20,7 +20,6 @@ _MARGIN = (
     130.0  # seconds before its end at which a token is asked for anew, if it does not live shorter than twice that
 )
 _LONGEST_PAUSE = 30.0
-_TOLERANCE = 2.0  # seconds that rounding may take from what was asked for
 
 
 def spread() -> float:
@@ -48,7 +47,8 @@ def needed(kept: Kept, now: float) -> int:
 def renewed(kept: Kept, token: Token, now: float, factor: float) -> Kept:
     """With the token that was answered; `factor` as `spread` gives it."""
     seconds = token.expires - now
-    same = kept.token is not None and token.value == kept.token.value and seconds < needed(kept, now) - _TOLERANCE
+    # asked for more than there was left, and got no more
+    same = kept.token is not None and token.value == kept.token.value and needed(kept, now) > kept.expires - now
     if same or token.warning:
         error = BrokerError(UNAVAILABLE, token.warning or "the broker has no newer token at the moment")
         return failed(replace(kept, token=token, life=max(kept.life, seconds)), error, now, factor)

@@ -6,6 +6,7 @@ checked against what was asked for, signature included, before it goes any furth
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Generator
 from functools import partial
@@ -46,6 +47,7 @@ class Issuer:
         self._metadata: tuple[Metadata, float] | None = None
         self._keys: list[dict[str, Any]] = []
         self._keys_read = float("-inf")
+        self._reading_metadata, self._reading_keys = asyncio.Lock(), asyncio.Lock()  # once, however many need them
 
     async def refresh(
         self,
@@ -117,12 +119,13 @@ class Issuer:
     async def _verified(self, token: str) -> dict[str, Any]:
         if self._now() >= self._keys_read + KEYS_KEEP:
             await self._renew_keys()
+        read = self._keys_read
         try:
             return keys.verified(token, self._keys)
         except keys.UnknownKeyError as error:
-            if self._now() < self._keys_read + KEYS_PAUSE:
+            if self._now() < read + KEYS_PAUSE:
                 raise claims.ClaimsError(str(error)) from None
-        await self._read_keys()
+        await self._read_keys(read)
         try:
             return keys.verified(token, self._keys)
         except keys.UnknownKeyError as error:
@@ -131,27 +134,35 @@ class Issuer:
     async def _renew_keys(self) -> None:
         """Reads the keys anew; when that fails, those at hand serve until they expire."""
         try:
-            await self._read_keys()
+            await self._read_keys(self._keys_read)
         except UnavailableError:
             if self._now() >= self._keys_read + KEYS_EXPIRE:
                 raise
 
-    async def _read_keys(self) -> None:
-        flow = metadata.fetch_keys(await self._current_metadata())
-        self._keys = await self._drive(flow, further=True)
-        self._keys_read = self._now()
+    async def _read_keys(self, known: float) -> None:
+        """Reads the keys, unless that was done since they were `known`."""
+        async with self._reading_keys:
+            if self._keys_read == known:
+                flow = metadata.fetch_keys(await self._current_metadata())
+                self._keys = await self._drive(flow, further=True)
+                self._keys_read = self._now()
 
     async def _current_metadata(self) -> Metadata:
-        if self._metadata is not None and self._now() < self._metadata[1] + METADATA_KEEP:
+        async with self._reading_metadata:
+            if self._metadata is None or self._now() >= self._metadata[1] + METADATA_KEEP:
+                await self._read_metadata()
+            assert self._metadata is not None
             return self._metadata[0]
+
+    async def _read_metadata(self) -> None:
+        """Reads the metadata; when that fails, what was read before serves for as long as that takes."""
         try:
             document = await self._drive(metadata.fetch(self.url), further=True)
         except UnavailableError:
             if self._metadata is None:
                 raise
-            return self._metadata[0]
-        self._metadata = (document, self._now())
-        return document
+        else:
+            self._metadata = document, self._now()
 
     async def _drive(
         self, flow: Generator[Request, Response, T], further: bool = False, permit: Permit = lambda: None

@@ -79,7 +79,7 @@ def measured(directory: Path) -> dict[str, Row]:
 def figures(few: Load, many: Load, pods: Load, theirs: Load, grown: float) -> dict[str, Row]:
     """The rows of what was measured."""
     beside = f"per second of CPU; by the clock {few.wall:.0f}, and 100 sessions"
-    own = f"{theirs.cpu:.0f} refreshes per second of CPU at the development issuer"
+    own = f"development issuer: {theirs.cpu:.0f} refreshes per second of CPU; by the clock {theirs.wall:.0f}"
     return {
         "P1_per_s": row(round(few.cpu), "1/s", 2000, beside, least=True),
         "P1_ratio": row(round(few.cpu / theirs.cpu, 1), "x", 20, own, least=True),

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facility.agent import renewal as agent
+from facility.agent.state import Kept
 from facility.broker.cache import AGAIN, Entry, Key, Token, TokenCache
 from facility.broker.errors import BrokerError, unavailable
+from facility.exchange import Token as Handed
+from facility.exchange import Wanted
 from tests.bench import token_day
 from tests.fakes import virtual_time
 from tests.fakes.broker_world import LAKE, OPEN, facility
@@ -144,6 +148,15 @@ def test_a_day_of_the_whole_broker_asks_seldom_and_leaves_nobody_without(monkeyp
     assert 1.0 < rows["P2"]["value"] <= 1.05
     assert rows["P2_least_left_s"]["value"] > 60
     assert rows["P2_files_without"]["value"] == 0
+
+
+def test_an_agent_that_gets_its_old_token_back_asks_again_at_once() -> None:
+    old = Handed("old", 3600.0)
+    kept = Kept(Wanted("lake", LAKE), old, 3600.0)
+    again = agent.renewed(kept, old, 3485.0, 0.9)
+    assert (again.state, again.due) == ("failing", pytest.approx(3485.9))
+    news = agent.renewed(kept, Handed("new", 3485.0 + 3600), 3485.0, 0.9)
+    assert (news.state, news.due) == ("good", pytest.approx(3485 + 3600 - 117))
 
 
 async def test_life_is_asked_for_in_seconds(tmp_path: Path) -> None:
