@@ -74,6 +74,9 @@ class TokenIssuer:
         self.gate: asyncio.Event | None = None
         self.down = False
         self.rotate = False
+        #: whether a refresh token is good until the one that took its place has been used
+        self.grace = False
+        self._before: dict[str, str] = {}
         self.life = LIFE
         self.forms: list[dict[str, str]] = []
         self.gets: Counter[str] = Counter()
@@ -187,8 +190,14 @@ class TokenIssuer:
     def _rotated(self, used: str) -> str:
         if not self.rotate:
             return used
-        grant = self.grants.pop(used)
-        return self.grant(grant.sub, *grant.scopes)
+        grant = self.grants[used]
+        self.grants.pop(self._before.pop(used, ""), None)
+        new = self.grant(grant.sub, *grant.scopes)
+        if self.grace:
+            self._before[new] = used
+        else:
+            del self.grants[used]
+        return new
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         """As IAM has it: groups only beside a profile, no claim for somebody without groups."""
