@@ -1,7 +1,7 @@
 """`facility`: what a person asks in a notebook, in a job or at home, and what an administrator asks of the operator.
 
-A person's commands speak of that person only, and use the standard library only. `render` and `check` are the
-administrator's: they are there where the operator is.
+A person's commands speak of that person only, and use the standard library only. `render`, `check`, `keys` and `rekey`
+are the administrator's: they are there where operator and broker are.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ COMMANDS = {
 ELSEWHERE = {
     "render": ("facility.operator.render", "print what the operator would write for VOs (-f vo.yaml)"),
     "check": ("facility.inspection.main", "say what is wrong with this facility, VO by VO"),
+    "keys": ("facility.operator.keys", "change the key that the broker seals sessions with"),
+    "rekey": ("facility.broker.rekey", "seal anew, with the key in use, what the broker has stored"),
 }
 
 

@@ -28,6 +28,9 @@ LABEL_FACILITY = f"{API_GROUP}/facility"
 OPERATOR = "facility-operator"
 #: on every VO that the operator serves: its people's sessions end before the object goes
 FINALIZER = f"{API_GROUP}/removal"
+#: on what the broker has stored: its kind (session, tokens), and the name of the key that it was sealed with
+LABEL_STORED = f"{API_GROUP}/component"
+ANNOTATION_KEY = f"{API_GROUP}/key"
 #: set by kubespawner on user pods; the only place from which the broker learns whose pod it is
 ANNOTATION_HUB_USER = "hub.jupyter.org/username"
 
@@ -119,6 +122,11 @@ def group(vo: str, path: str) -> str:
 def host(service: str, namespace: str) -> str:
     """DNS name of a Service that resolves in every pod whatever the cluster's domain; certificates carry it."""
     return f"{service}.{namespace}.svc"
+
+
+def key_name(key: bytes) -> str:
+    """What a sealing key is called where it is named: this tells nothing about the key, which is random."""
+    return sha256(b"facility key " + key).hexdigest()[:16]
 
 
 def tls_secret(service: str) -> str:

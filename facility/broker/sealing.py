@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
+
+from facility import names
 
 CURRENT = "current"
 #: seconds for which a key that is not here is waited for: volumes of Secrets follow within two minutes
@@ -77,11 +78,6 @@ class Seal:
         try:
             others = sorted(p for p in self._directory.iterdir() if p.is_file() and p.name != CURRENT)
             texts = [path.read_bytes().strip() for path in (current, *others)]
-            return {name(text): Fernet(text) for text in texts}
+            return {names.key_name(text): Fernet(text) for text in texts}
         except (OSError, ValueError):
             raise KeysError(f"{self._directory} has no usable key {CURRENT}") from None
-
-
-def name(key: bytes) -> str:
-    """What a key is called where it is named: it tells nothing about the key, which is random."""
-    return sha256(b"facility key " + key).hexdigest()[:16]

@@ -26,9 +26,6 @@ from facility.broker.store import (
 )
 from facility.kubernetes import ApiError, Json, Kubernetes
 
-COMPONENT = f"{names.API_GROUP}/component"
-#: annotation: the name of the key that the document was sealed with
-KEY = f"{names.API_GROUP}/key"
 MANAGER = "facility-broker"
 PAGE = 500  # documents in one answer of the API server
 
@@ -104,12 +101,30 @@ class SecretStore:
     async def close(self) -> None:
         """Nothing is held open here."""
 
-    def current(self) -> str:
-        """The name of the key that seals. Raises StoreError."""
+    async def reseal(self, secret: Json) -> bool:
+        """Whether a Secret that was listed had to be sealed anew, with the key in use.
+
+        Raises:
+            ConflictError: it has been written or removed since it was listed.
+            UnreadableError: no key opens it; StoreError.
+        """
+        meta = secret["metadata"]
         try:
-            return self._seal.current()
+            if key_of(secret) == self._seal.current():
+                return False
+            fresh = self._seal.seal(self._seal.open(_sealed(secret)))
         except KeysError as error:
             raise StoreError(str(error)) from None
+        except (KeyError, TypeError, ValueError, SealError):
+            raise UnreadableError("no key at hand opens it") from None
+        body = {
+            "metadata": {"resourceVersion": meta["resourceVersion"], "annotations": {names.ANNOTATION_KEY: fresh.name}}
+        }
+        try:
+            await self._kubernetes.patch(f"{self._collection}/{meta['name']}", body | {"data": _data(fresh)})
+        except ApiError as error:
+            raise (ConflictError if error.status in (404, 409) else StoreError)(str(error)) from None
+        return True
 
     def _path(self, kind: Kind, owner: str) -> str:
         return f"{self._collection}/{kind}-{owner}"
@@ -128,18 +143,21 @@ class SecretStore:
 
 def manifest(kind: Kind, owner: str, sealed: Sealed, uid: str | None) -> Json:
     """The Secret of a sealed document."""
-    labels = {COMPONENT: str(kind), names.LABEL_MANAGED_BY: MANAGER, names.LABEL_VO: vo_of(owner)}
-    meta: Json = {"name": f"{kind}-{owner}", "labels": labels, "annotations": {KEY: sealed.name}}
+    labels = {names.LABEL_STORED: str(kind), names.LABEL_MANAGED_BY: MANAGER, names.LABEL_VO: vo_of(owner)}
+    meta: Json = {"name": f"{kind}-{owner}", "labels": labels, "annotations": {names.ANNOTATION_KEY: sealed.name}}
     if uid is not None:
         group = f"{names.API_GROUP}/{names.API_VERSION}"
         meta["ownerReferences"] = [{"apiVersion": group, "kind": "FacilityUser", "name": owner, "uid": uid}]
-    data = {"key": b64encode(sealed.key).decode(), "record": b64encode(sealed.record).decode()}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "data": _data(sealed)}
 
 
 def key_of(secret: Json) -> str:
     """The name of the key that a Secret was sealed with, "" when it does not say."""
-    return str((secret["metadata"].get("annotations") or {}).get(KEY, ""))
+    return str((secret["metadata"].get("annotations") or {}).get(names.ANNOTATION_KEY, ""))
+
+
+def _data(sealed: Sealed) -> Json:
+    return {"key": b64encode(sealed.key).decode(), "record": b64encode(sealed.record).decode()}
 
 
 def _sealed(secret: Json) -> Sealed:
@@ -152,4 +170,4 @@ def _version(secret: Json) -> str:
 
 
 def _selector(kind: Kind, vo: str | None) -> str:
-    return f"{COMPONENT}={kind}" + (f",{names.LABEL_VO}={vo}" if vo else "")
+    return f"{names.LABEL_STORED}={kind}" + (f",{names.LABEL_VO}={vo}" if vo else "")

@@ -1,6 +1,9 @@
-"""A broker in a process of its own, as in a pod, to be killed: `python broker_process.py FOLDER API-URL POD PORT`.
+"""A broker in a process of its own, as in a pod, to be killed.
 
-The folder has `etc` (site.yaml, tls), `broker-key` and `ca.crt`. Its leases and requests are short.
+    python broker_process.py FOLDER API-URL POD PORT LIFE
+
+The folder has `etc` (site.yaml, tls), `broker-key` and `ca.crt`. Its leases and requests are short; LIFE: seconds after
+which others may take it for gone.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from kubernetes_asyncio.client import ApiClient, Configuration
@@ -19,7 +23,7 @@ from facility.secrecy import keep_secrets
 from tests.fakes.replicas import SHORT, TIMEOUT
 
 if __name__ == "__main__":
-    folder, api, pod, port = Path(sys.argv[1]), *sys.argv[2:]
+    folder, api, pod, port, life = Path(sys.argv[1]), *sys.argv[2:]
     logging.basicConfig(level=logging.INFO)
     keep_secrets()
     asyncio.run(
@@ -31,7 +35,7 @@ if __name__ == "__main__":
             int(port),
             0,
             me=Me(pod, f"127.0.0.1:{port}"),
-            terms=SHORT,
+            terms=replace(SHORT, life=float(life)),
             issuer_timeout=TIMEOUT,
         )
     )
