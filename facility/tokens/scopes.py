@@ -20,8 +20,8 @@ from urllib.parse import quote, unquote
 #: capabilities whose scopes must have a path
 STORAGE = frozenset(f"storage.{verb}" for verb in ("read", "create", "modify", "stage", "poll"))
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749, section 3.3
-#: in no path component, nor are control characters. libscitokens (1.4.1) refuses a whole token for a scope whose path
-#: has a % or a backslash once it is unescaped, so such a scope would take all others with it
+#: in no path component, nor are control characters. A scope whose path has a % or a backslash once it is unescaped
+#: opens nothing by libscitokens (1.4.1), and may close what the scopes after it would open
 _NEVER = frozenset("/%\\\x7f")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
