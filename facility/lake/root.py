@@ -48,6 +48,13 @@ class LakeXRootDFileSystem(XRootDFileSystem):
         """The URL of a path with the digest of the token of this moment, also from a URL with an old one."""
         return str(super().unstrip_protocol(self._strip_protocol(name)))
 
+    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: Any) -> Any:
+        """As the parent's, which cannot be called without a range as fsspec has it, and takes no end below zero."""
+        if (start is not None and start < 0) or (end is not None and end < 0):
+            size = (await self._info(path))["size"]
+            start, end = _from_end(start, size), _from_end(end, size)
+        return await super()._cat_file(path, start, end, **options)
+
     async def _cat_vector_read(
         self, path: str, chunks: list[tuple[int, int]], batch_size: int
     ) -> tuple[str, list[bytes]]:
@@ -56,6 +63,11 @@ class LakeXRootDFileSystem(XRootDFileSystem):
         flat = [piece for chunk in pieces for piece in chunk]
         parts = iter((await super()._cat_vector_read(path, flat, batch_size))[1] if flat else ())
         return path, [b"".join(next(parts) for _ in chunk) for chunk in pieces]
+
+
+def _from_end(at: int | None, size: int) -> int | None:
+    """A place in a file, those below zero counted from its end."""
+    return at if at is None or at >= 0 else max(size + at, 0)
 
 
 def cut(start: int, stop: int) -> list[tuple[int, int]]:

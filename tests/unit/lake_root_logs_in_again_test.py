@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from facility.lake.root import LakeXRootDFileSystem, cut
 from facility.tokens.discovery import InvalidTokenError
+from tests.fakes import root_server
 
 HOST = "xcache-cms.facility.svc:1094"
 
@@ -85,3 +86,16 @@ def test_a_cut_range_is_whole_and_in_order_and_fits_a_vector_read(start: int, le
     assert sum(stop - begin for begin, stop in pieces) == length
     assert all(0 < stop - begin <= 2097136 for begin, stop in pieces)
     assert [begin for begin, _ in pieces[1:]] == [stop for _, stop in pieces[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(None, None), (2, None), (None, 4), (1, 3), (-3, None), (None, -1), (-4, -2), (-100, 2)]
+)
+def test_a_range_of_a_file_is_what_python_would_slice(
+    token: Path, tmp_path: Path, start: int | None, end: int | None
+) -> None:
+    (tmp_path / "f").write_bytes(b"events")
+    with root_server.serving(tmp_path, token) as server:
+        server.good = {"first.token"}
+        lake = filesystem(f"localhost:{server.port}")
+        assert lake.cat_file("/f", start=start, end=end) == b"events"[start:end]
