@@ -139,12 +139,15 @@ def test_the_facility_and_the_issuer_hold_the_same_client(material: Material) ->
     for vo in world.VOS.values():
         registered = yaml.safe_load(made["demo", f"iam-{vo.name}-clients"]["stringData"]["clients.yaml"])
         ours = made["facility", organization(vo).spec.client_secret.name]["stringData"]
-        client, administrator = map(Client.model_validate, registered)
+        client, machines, administrator = map(Client.model_validate, registered)
         assert administrator.administers
         assert not client.administers
         assert ours == {"client_id": client.client_id, "client_secret": client.client_secret}
         assert set(organization(vo).spec.session_scopes) <= set(client.scopes)
         assert client.redirect_uris == (f"{world.HUB}/hub/oauth/{vo.name}/callback",)
+        assert machines.client_id == organization(vo).spec.login.device_client
+        assert (machines.client_secret, machines.redirect_uris) == (None, ())
+        assert set(organization(vo).spec.session_scopes) <= set(machines.scopes)
 
 
 def test_services_get_secrets_that_a_cluster_knows_for_tls(material: Material) -> None:

@@ -32,7 +32,9 @@ def all_secrets(material: Material) -> list[Manifest]:
         )
         made += [
             secret(world.NAMESPACE, f"iam-{vo.name}-people", mint.people_secret(people_of(vo, material.passwords))),
-            secret(world.NAMESPACE, f"iam-{vo.name}-clients", mint.clients_secret([client, changer])),
+            secret(
+                world.NAMESPACE, f"iam-{vo.name}-clients", mint.clients_secret([client, machines_of(client), changer])
+            ),
             secret(world.NAMESPACE, f"iam-{vo.name}-keys", mint.keys_secret({KID: material.signing[vo.name]})),
             secret("facility", world.client_secret(vo), mint.client_secret(client)),
         ]
@@ -61,6 +63,12 @@ def client_of(vo: world.DemoVO, password: str) -> Client:
         scopes=(*_SCOPES, *_STORAGE, "storage.read:/embargoed", "storage.read:/open", *_COMPUTE),
         reuse_refresh_token=not vo.rotates,
     )
+
+
+def machines_of(facility: Client) -> Client:
+    """The public client of people's own machines: no secret, the device flow, the facility's scopes, rotation on."""
+    change = {"client_id": world.MACHINES, "client_secret": None, "redirect_uris": (), "grant_types": (DEVICE, REFRESH)}
+    return facility.model_copy(update=change | {"reuse_refresh_token": False})
 
 
 def people_of(vo: world.DemoVO, passwords: dict[str, str]) -> list[Person]:

@@ -11,6 +11,8 @@ HUB = f"https://hub.{NAMESPACE}.svc:{HUB_PORT}"
 ORIGIN = f"https://origin.{NAMESPACE}.svc:1094"
 #: audience of a service that the demo does not have: its tokens are real, and nobody takes them
 RUCIO = f"https://rucio.{NAMESPACE}.svc"
+#: public client at the issuers, for `facility login` on people's own machines
+MACHINES = "machines"
 #: seconds that an access token lives in the demo: short, so that renewal is always part of what is shown
 TOKEN_LIFE = 60
 #: seconds between a job's first and last read: more than two token lives
@@ -97,7 +99,11 @@ def manifest(vo: DemoVO, namespace: str = "facility") -> dict[str, Any]:
             "displayName": vo.title,
             "issuer": vo.issuer,
             "clientSecret": {"name": client_secret(vo)},
-            "login": {"allowedGroups": [f"/{vo.name}"], "adminGroups": [f"/{vo.name}/admins"]},
+            "login": {
+                "allowedGroups": [f"/{vo.name}"],
+                "adminGroups": [f"/{vo.name}/admins"],
+                "deviceClient": MACHINES,
+            },
             "limits": {"user": {"servers": 2}},
             "profiles": [
                 {"name": "standard", "displayName": "Standard", "description": "Enough for most work."},
