@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.broker_world import COMPUTE, EMBARGOED, LAKE, OPEN, World, facility
+from tests.fakes.broker_world import COMPUTE, EMBARGOED, LAKE, OPEN, World, eventually, facility
 
 
 @pytest.fixture
@@ -61,6 +61,66 @@ async def test_an_audience_beyond_policy_is_refused_with_the_allowed_ones(world:
     answer = await world.token(audience="https://wlcg.cern.ch/jwt/v1/any")
     assert (answer.status, answer.error) == (400, "invalid_target")
     assert f"allowed: {LAKE} {world.compute}" in answer.description
+    assert answer.body["allowed"] == {LAKE: f"{EMBARGOED} {OPEN}", world.compute: " ".join(COMPUTE)}
+
+
+async def test_a_scope_beyond_policy_is_refused_with_the_allowed_ones_of_its_audience(world: World) -> None:
+    await world.sign_in()
+    answer = await world.token(scope="storage.read:/embargoed2")
+    assert (answer.status, answer.error) == (400, "invalid_scope")
+    assert answer.body["allowed"] == {LAKE: f"{EMBARGOED} {OPEN}"}
+    assert world.issuer.forms == []
+
+
+RUCIO = {"name": "rucio", "audience": "rucio", "scopes": ["openid"]}
+
+
+async def test_a_service_s_token_is_for_the_consumers_that_the_vo_names(world: World) -> None:
+    fts = {"name": "fts", "audience": "fts", "scopes": ["openid"], "consumers": ["job"]}
+    world.change_vo(services=[RUCIO, fts])
+    await eventually(lambda: len(world.broker.vos.get("cms").spec.services) == 2)
+    await world.sign_in()
+    assert (await world.token(audience="rucio")).body["scope"] == "openid"
+    assert (await world.token("ap", "rucio", requested_subject="cms_alice")).status == 200
+    assert (await world.token("ap", "fts", requested_subject="cms_alice")).status == 200
+    for caller, audience in (("alice-pod", "fts"), ("xcache", "rucio")):
+        assert (await world.token(caller, audience)).error == "invalid_target"
+    refused = await world.token("ap", world.compute, requested_subject="cms_alice")
+    assert (refused.error, set(refused.body["allowed"])) == ("invalid_target", {LAKE, "rucio", "fts"})
+
+
+async def test_a_service_that_is_taken_away_gives_no_tokens_any_more(world: World) -> None:
+    world.change_vo(services=[RUCIO])
+    await eventually(lambda: bool(world.broker.vos.get("cms").spec.services))
+    await world.sign_in()
+    assert (await world.token(audience="rucio")).status == 200
+    world.change_vo(services=[])
+    await eventually(lambda: not world.broker.vos.get("cms").spec.services)
+    assert (await world.token(audience="rucio")).error == "invalid_target"
+
+
+async def test_who_wants_longer_life_gets_a_new_token_early_and_never_more_than_half_of_a_life(world: World) -> None:
+    await world.sign_in()
+    first = (await world.token()).body["access_token"]
+    world.clock.pass_by(2000)
+    assert (await world.token(min_valid="1500")).body["access_token"] == first
+    answer = await world.token(min_valid="1700")
+    assert (answer.status, answer.body["expires_in"]) == (200, 3600)
+    assert answer.body["access_token"] != first
+    refused = await world.token(min_valid="1801")
+    assert (refused.status, refused.error) == (400, "invalid_request")
+    assert "1800" in refused.description
+
+
+async def test_a_token_of_an_issuer_in_trouble_comes_with_a_warning(world: World) -> None:
+    await world.sign_in()
+    first = (await world.token()).body
+    assert "warning" not in first
+    world.issuer.down = True
+    world.clock.pass_by(3500)
+    answer = await world.token()
+    assert (answer.status, answer.body["access_token"]) == (200, first["access_token"])
+    assert "The issuer gives no answer" in answer.body["warning"]
 
 
 async def test_the_issuer_s_own_refusal_is_passed_on_without_its_words(world: World) -> None:
