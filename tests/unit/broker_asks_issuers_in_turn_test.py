@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,6 +15,9 @@ from facility.broker.circuit import FIRST, LONGEST, NOBODY, TOLD, Circuit
 from facility.broker.line import Line
 from facility.broker.pace import BURST, Bucket, Pace
 from facility.tokens.wire import Request, Response, UnavailableError, seconds_to_wait
+from facility.vo import VirtualOrganization
+from tests.bench import token_day
+from tests.fakes import virtual_time
 from tests.fakes.clock import Clock
 from tests.fakes.virtual_time import run
 
@@ -24,14 +28,9 @@ def clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def most_in(window: float, moments: list[float]) -> int:
+def most_in(window: float, moments: list[float]) -> float:
     """Most of these in any window of that many seconds."""
-    most, first = 0, 0
-    for last, moment in enumerate(moments):
-        while moments[first] <= moment - window:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+    return token_day.busiest(moments, window) * window
 
 
 @given(rate=st.floats(0.1, 50), waits=st.lists(st.floats(0, 3), max_size=200), window=st.floats(0.5, 20))
@@ -242,6 +241,45 @@ def test_five_thousand_who_are_due_after_an_outage_make_no_storm() -> None:
     assert most_in(10, after) <= rate * (10 + BURST)
     assert most_in(1, after) <= rate * (1 + BURST)
     assert max(after) - min(after) <= people / rate + 1
+
+
+def test_hundreds_of_agents_whose_tokens_ended_in_an_outage_make_no_storm_either() -> None:
+    """As before, with all parts: agents, cache, renewal, sessions. Nobody's file is there any more when it ends."""
+    people, down, back = 400, 3000.0, 4300.0
+
+    async def work() -> tuple[list[float], list[str]]:
+        iam, crowd = token_day.Iam(), token_day.Facility()
+        crowd.process = process = token_day.Process(await token_day.documents_of(people), iam)
+        process.vo = with_pace(process.vo, 50)  # to come in, and slower later on
+        dice = random.Random(1)
+        agents = [asyncio.create_task(crowd.keep(f"cms-p{n}", dice.uniform(0, 600), 5500, dice)) for n in range(people)]
+        await asyncio.sleep(down)
+        iam.down, process.vo = True, token_day.vo()
+        await asyncio.sleep(back - down)
+        said = [(await process.sessions.peek(f"cms-p{n}")).state[1] for n in range(people)]  # type: ignore[union-attr]
+        iam.down, began = False, virtual_time.now()
+        await asyncio.sleep(people / 5 + LONGEST + 60)
+        assert len(process.cache.entries()) == people
+        for one in agents:
+            one.cancel()
+        await asyncio.gather(*agents, return_exceptions=True)
+        await process.end(True)
+        return [moment - began for moment in iam.asked], said
+
+    with token_day.unsigned():
+        asked, said = run(work())
+    assert set(said) == {"IssuerUnavailable"}
+    during = [moment for moment in asked if down - back <= moment < 0]
+    after = [moment for moment in asked if moment >= 0]
+    assert len(during) < 20 + (back - down) / 30  # about once a minute
+    assert most_in(10, after) <= 5 * (10 + BURST)
+    assert sum(moment < people / 5 + LONGEST for moment in after) >= people * 0.98
+
+
+def with_pace(vo: VirtualOrganization, rate: float) -> VirtualOrganization:
+    """The VO, asking its issuer so much a second."""
+    tokens = vo.spec.tokens.model_copy(update={"requests_per_second": rate})
+    return vo.model_copy(update={"spec": vo.spec.model_copy(update={"tokens": tokens})})
 
 
 def test_whoever_waits_for_a_turn_is_sent_away_at_once_when_the_issuer_goes() -> None:
