@@ -13,8 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from facility.commands.sources import Ask, Given, NoTokenError, at_facility, source
 
@@ -88,8 +87,7 @@ def token(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class _Facts:
+class _Facts(NamedTuple):
     token: str
     issuer: str
     end: int

@@ -18,6 +18,7 @@ from facility import cli
 from facility.agent import files
 from facility.agent.socket import listening
 from facility.commands import get_token, oidc_token
+from facility.commands.sources import Given
 from tests.fakes.jwt import token
 
 TOKEN = token()
@@ -108,6 +109,10 @@ def test_what_is_exported_can_be_evaluated_by_a_shell(here: Notebook) -> None:
 def test_a_variable_of_no_possible_name_is_refused(here: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
     assert oidc_token.main(["--token=a;b"]) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_a_token_in_hand_shows_nothing_of_itself() -> None:
+    assert TOKEN not in repr(Given(TOKEN, 60, "openid", "rucio"))
 
 
 def test_json_has_what_a_token_endpoint_answers(here: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,4 +272,5 @@ def test_the_command_in_a_pod_starts_without_what_only_https_needs() -> None:
     """It runs for a moment, again and again, in scripts."""
     code = "import sys, facility.commands.oidc_token; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"ssl", "http.client", "urllib.request", "facility.laptop", "facility.exchange"} & set(loaded)
+    heavy = {"ssl", "http.client", "urllib.request", "dataclasses", "facility.laptop", "facility.exchange"}
+    assert not heavy & set(loaded)
