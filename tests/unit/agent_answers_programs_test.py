@@ -18,8 +18,8 @@ import pytest
 
 from facility.agent import files, wait
 from facility.agent.answers import Answers
-from facility.agent.keeper import Keeper
 from facility.agent.client import ask, status
+from facility.agent.keeper import Keeper
 from facility.agent.socket import listening
 from facility.commands import oidc_token
 from facility.exchange import Broker
