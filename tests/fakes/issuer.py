@@ -235,7 +235,7 @@ def serving(directory: Path, key: str, slash: bool = True, **change: Any) -> Ite
         "127.0.0.1", 0, _Late(), threaded=True, request_handler=_Quiet, ssl_context=authority.server("localhost")
     )
     url = f"https://localhost:{server.server_port}"
-    files = write(directory, url, issuer=f"{url}{'/' if slash else ''}", **change)
+    files = write(directory, url, **{"issuer": f"{url}{'/' if slash else ''}", **change})
     (files.keys / "rsa1.pem").write_text(key)
     issuer = assemble(files, clock)
     server.app.target = create(issuer)
