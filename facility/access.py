@@ -56,7 +56,7 @@ class Service(Model):
     """A service outside of the facility that people's notebooks and jobs get tokens for."""
 
     name: Slug = Field(description="Short name, once in a VO, such as rucio: its token file's too.")
-    audience: Audience = Field(description="Audience of tokens for this service; no lake's, and no other service's.")
+    audience: Audience = Field(description="Audience of tokens for this service; no lake's, no other service's.")
     scopes: tuple[Scope, ...] = Field(
         min_length=1, max_length=64, description="What a person's token for this service may hold."
     )

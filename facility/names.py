@@ -16,6 +16,8 @@ BROKER_AUDIENCE = "token-broker"
 #: seconds that such a token is asked for: the kubelet renews it with a fifth left by its own clock, which may be five
 #: minutes slow
 IDENTITY_LIFE = 1800
+#: audiences for submitting, as `Site.compute_audience` makes them
+COMPUTE_AUDIENCE = re.compile(r"condor://cm[.][a-z0-9-]+[.]svc")
 #: HTCondor's trust domain: identities are `<owner>@<TRUST_DOMAIN>`
 TRUST_DOMAIN = "pool"
 LABEL_VO = f"{API_GROUP}/vo"

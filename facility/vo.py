@@ -187,11 +187,20 @@ class VirtualOrganizationSpec(Model):
     @model_validator(mode="after")
     def _one_service_per_audience(self) -> Self:
         taken = {lake.audience for lake in self.lakes}
+        for audience in (*taken, *(service.audience for service in self.services)):
+            if names.COMPUTE_AUDIENCE.fullmatch(audience):
+                raise ValueError(f"audience {audience} is that of the batch system: `batch` says who gets it")
         for service in self.services:
             if service.audience in taken:
                 raise ValueError(f"service {service.name}: the audience is that of a lake or of another service")
             taken.add(service.audience)
         return self
+
+    @property
+    def client_secrets(self) -> tuple[str, ...]:
+        """Names of the Secrets with this facility's clients at the issuer, its own first."""
+        others = (self.tokens.exchange_client,) if self.tokens.exchange_client else ()
+        return tuple(dict.fromkeys(one.name for one in (self.client_secret, *others)))
 
     @property
     def session_scopes(self) -> tuple[str, ...]:

@@ -58,10 +58,12 @@ def prefixes_of(vo: Manifest) -> frozenset[str]:
     return frozenset(prefix for prefix in found if isinstance(prefix, str) and prefix)
 
 
-def client_of(vo: Manifest) -> str:
-    """The name of the client Secret of an object that may be wrong in every way, or an empty string."""
-    named = _dictionary(_dictionary(vo.get("spec")).get("clientSecret")).get("name")
-    return named if isinstance(named, str) and "/" not in named else ""
+def clients_of(vo: Manifest) -> frozenset[str]:
+    """The names of the client Secrets of an object that may be wrong in every way."""
+    spec = _dictionary(vo.get("spec"))
+    references = (spec.get("clientSecret"), _dictionary(spec.get("tokens")).get("exchangeClient"))
+    found = (_dictionary(one).get("name") for one in references)
+    return frozenset(name for name in found if isinstance(name, str) and name and "/" not in name)
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from facility import names
 from facility.operator import entries
 from facility.operator.cluster import Cluster
 from facility.operator.entries import Built, Held, Person
-from facility.operator.facts import client_of, issuer_of, prefixes_of
+from facility.operator.facts import clients_of, issuer_of, prefixes_of
 from facility.operator.index import Index
 from facility.operator.kinds import places
 from facility.operator.mirror import Mirror, Watched
@@ -121,7 +121,11 @@ class Mirrors:
     # what has changed
 
     def _vo_changed(self, name: str, before: Manifest | None, after: Manifest | None, own: bool) -> None:
-        self._clients.move(name, client_of(before) if before else None, client_of(after) if after else None)
+        named, names_now = (clients_of(one) if one else frozenset() for one in (before, after))
+        for client in named - names_now:
+            self._clients.move(name, client, None)
+        for client in names_now - named:
+            self._clients.move(name, None, client)
         concerned = self.rivals.note(name, issuer_of(after), prefixes_of(after)) if after else self.rivals.note(name)
         for one in concerned:
             self._news(one)

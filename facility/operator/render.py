@@ -15,7 +15,7 @@ import yaml
 
 from facility import site as sites
 from facility.operator.build import everything
-from facility.operator.facts import Facts, Issuer, client_of, issuer_of
+from facility.operator.facts import Facts, Issuer, clients_of, issuer_of
 from facility.operator.objects import Manifest
 from facility.operator.text import dump
 from facility.operator.validate import NETWORK, RefusedVO, ValidatedVO, validate
@@ -31,7 +31,7 @@ def judged(documents: Iterable[object]) -> list[ValidatedVO]:
     """The VOs of a file. Raises RenderError."""
     vos = tuple(_object(document) for document in documents if document)
     issuers = {issuer: Issuer(issuer, keys=1) for one in vos if (issuer := issuer_of(one))}
-    clients = {client: _CLIENT for one in vos if (client := client_of(one))}
+    clients = {client: _CLIENT for one in vos for client in clients_of(one)}
     verdicts = validate(Facts(vos, (), issuers, clients))
     wrong = [one for one in verdicts if isinstance(one, RefusedVO)]
     if wrong:

@@ -69,6 +69,10 @@ _SECRET = Rule(
     f"!self.matches(r'^({RESERVED_SECRETS.pattern})$')",
     "that is a Secret of the facility itself: keep the client's id and secret in one of its own",
 )
+_NO_COMPUTE = Rule(
+    f"!self.matches(r'^{names.COMPUTE_AUDIENCE.pattern}$')",
+    "that is the audience of the batch system: `batch` says who gets it",
+)
 _OURS = " || ".join(f"name.startsWith('{one}')" for one in RESERVED)
 _METADATA = " || ".join(f"cidr('{one}').containsCIDR(cidr(self))" for one in NETWORKS)
 
@@ -111,6 +115,7 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "spec.lakes[].prefix": (_PATH,),
+    "spec.lakes[].audience": (_NO_COMPUTE,),
     "spec.lakes[].origin": (
         *_URL,
         Rule(
@@ -136,6 +141,7 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
             "lake, lake2 and so on, and compute are tokens of the facility itself: choose another name",
         ),
     ),
+    "spec.services[].audience": (_NO_COMPUTE,),
     "spec.services[].consumers": (
         Rule("self.all(a, self.exists_one(b, b == a))", "a consumer is there twice: list each once"),
     ),

@@ -199,7 +199,11 @@ def _addresses(vo: VirtualOrganization, facts: Facts) -> dict[str, tuple[str, ..
 
 
 def _client(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
-    name = vo.spec.client_secret.name
+    for name in vo.spec.client_secrets:
+        yield from _secret(name, facts)
+
+
+def _secret(name: str, facts: Facts) -> Iterable[Problem]:
     if RESERVED.fullmatch(name):
         yield Problem(CLIENT, "SecretReserved", f"Secret {name} is the facility's own; keep the client in another")
         return

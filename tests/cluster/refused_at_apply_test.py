@@ -32,6 +32,7 @@ def lakes(*prefixes: str, **changes: Any) -> Change:
     return change
 
 
+COMPUTE = "condor://cm.facility-batch.svc"
 RUCIO = {"name": "rucio", "audience": "rucio", "scopes": ["rucio"]}
 REFUSED: dict[str, tuple[Change, str]] = {
     "a name that cannot be part of others": (named("not-a-name"), "1 to 15"),
@@ -46,6 +47,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "one service twice": (spec(services=[RUCIO, {**RUCIO, "audience": "other"}]), "service"),
     "a service named as a file of ours": (spec(services=[{**RUCIO, "name": "lake2"}]), "lake2"),
     "a service with a lake's audience": (spec(services=[{**RUCIO, "audience": world.ORIGIN}]), "both"),
+    "a service with the batch system's audience": (spec(services=[{**RUCIO, "audience": COMPUTE}]), "batch"),
+    "a service with the VO's name": (spec(services=[{**RUCIO, "name": "fresh"}]), "own name"),
     "no requests at all": (spec(tokens={"requestsPerSecond": 0}), "requestsPerSecond"),
     "a misspelt field": (spec(isuer="https://iam.example/"), "isuer"),
 }

@@ -121,6 +121,8 @@ def test_a_vo_that_says_nothing_of_tokens_refreshes_with_its_own_client_five_tim
         ({"services": [RUCIO, {**RUCIO, "name": "other"}]}, "of another service"),
         ({"services": [{**RUCIO, "audience": "https://se.example.org:1094"}]}, "audience is that of a lake"),
         ({"services": [{**RUCIO, "audience": "ru cio"}]}, "pattern"),
+        ({"services": [{**RUCIO, "audience": "condor://cm.facility-batch.svc"}]}, "batch system"),
+        ({"lakes": [{**SPEC["lakes"][0], "audience": "condor://cm.facility-batch.svc"}]}, "batch system"),  # type: ignore[index]
         ({"services": [{**RUCIO, "scopes": []}]}, "at least 1"),
         ({"services": [{**RUCIO, "consumers": ["cache"]}]}, "notebook"),
         ({"services": [{**RUCIO, "consumers": ["job", "job"]}]}, "twice"),

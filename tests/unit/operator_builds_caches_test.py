@@ -195,8 +195,10 @@ def test_no_two_built_manifests_are_the_same_object() -> None:
 
 def test_the_hub_and_the_broker_may_read_the_clients_that_vos_name_and_no_other_secret() -> None:
     atlas = VirtualOrganization.parse(vo("atlas", "https://atlas.example.org"))
-    (rule,) = clients([CMS, atlas], SITE)["rules"]
-    assert rule["resourceNames"] == ["atlas-client", "cms-client"]
+    exchange = {"tokens": {"grant": "Exchange", "exchangeClient": {"name": "cta-exchange"}}}
+    cta = VirtualOrganization.parse(vo("cta", "https://cta.example.org", **exchange))
+    (rule,) = clients([CMS, atlas, cta], SITE)["rules"]
+    assert rule["resourceNames"] == ["atlas-client", "cms-client", "cta-client", "cta-exchange"]
     assert rule["verbs"] == ["get"]
 
 

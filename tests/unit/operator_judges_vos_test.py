@@ -151,6 +151,15 @@ def test_the_facilitys_own_secrets_are_nobodys_client(name: str) -> None:
     assert problem(found["cms"])[:2] == ("ClientReady", "SecretReserved")
 
 
+def test_the_client_for_exchanges_is_looked_at_as_the_other_one() -> None:
+    spec = {"tokens": {"grant": "Exchange", "exchangeClient": {"name": "cms-exchange"}}}
+    assert problem(judge(vo("cms", **spec))["cms"])[1] == "SecretMissing"
+    good = {"cms-client": GOOD, "cms-exchange": GOOD}
+    assert isinstance(judge(vo("cms", **spec), clients=good)["cms"], ValidatedVO)
+    spec["tokens"]["exchangeClient"] = {"name": "broker-key"}
+    assert problem(judge(vo("cms", **spec), clients=good | {"broker-key": GOOD})["cms"])[1] == "SecretReserved"
+
+
 def test_an_issuer_belongs_to_the_older_vo() -> None:
     found = judge(vo("younger", ISSUER, created=2), vo("older", ISSUER.rstrip("/"), created=1))
     assert isinstance(found["older"], ValidatedVO)

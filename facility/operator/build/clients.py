@@ -14,7 +14,7 @@ NAME = "vo-clients"
 
 def clients(vos: Iterable[VirtualOrganization], site: Site) -> Manifest:
     """Role `vo-clients`. Without VOs it has no rule at all: a rule without names would be one for every Secret."""
-    secrets = sorted({vo.spec.client_secret.name for vo in vos})
+    secrets = sorted({name for vo in vos for name in vo.spec.client_secrets})
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": secrets}
     return {
         "apiVersion": ROLE.api_version,
