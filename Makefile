@@ -9,7 +9,7 @@ CLUSTER ?= kind
 export FACILITY_CLUSTER := $(CLUSTER)
 PART ?= thread
 
-.PHONY: help check test soak demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests lock crds
+.PHONY: help check test soak demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests vault-tests lock crds
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ cluster-tests: $(VENV)/.installed ## the facility on a real cluster (raises the 
 soak: $(VENV)/.installed ## read for SOAK_SECONDS (1200) through 60 s tokens while every part is ended twice
 	$(RUN) -m facility.dev.demo up
 	SOAK_SECONDS=$${SOAK_SECONDS:-1200} $(VENV)/bin/pytest -s tests/cluster/tokens_never_go_stale_test.py
+
+vault-tests: $(VENV)/.installed ## sessions in a real HashiCorp Vault, built from its Go module (minutes, the first time)
+	FACILITY_VAULT=$$($(RUN) -m facility.dev.vault) $(VENV)/bin/pytest tests/unit/broker_stores_in_vault_test.py
 
 demo: $(VENV)/.installed ## from an empty machine to embargoed data read by notebook and jobs (CLUSTER=current: on the cluster of the kubeconfig, images pushed to REGISTRY)
 	$(RUN) -m facility.dev.demo up

@@ -25,6 +25,7 @@ from facility.site import Vault
 log = logging.getLogger(__name__)
 TOTAL, CONNECT = 10.0, 3.0  # seconds
 LARGEST = 4 << 20  # bytes of an answer
+YOUNG = 10.0  # seconds for which a token that is refused has not been forgotten: the role may not do this
 RENEW = 1 / 3  # of its life that a token has left when it is renewed
 
 
@@ -38,10 +39,11 @@ class VaultError(StoreError):
 
 @dataclass(frozen=True)
 class _Token:
-    """`renew`: when it should be renewed, by the client's clock; `over`: when it ends."""
+    """By the client's clock: when it was `made`, when it should be renewed, when it is `over`."""
 
     value: str = field(repr=False)
     renewable: bool
+    made: float
     renew: float
     over: float
 
@@ -78,9 +80,10 @@ class VaultClient:
         try:
             return await self._send(method, path, body, token.value)
         except VaultError as error:
-            if error.status != 403 or token is not self._token:
+            if error.status != 403 or self._now() < token.made + YOUNG:
                 raise
-        self._token = None  # Vault may have forgotten it: restored from a backup, or an administrator revoked it
+        if token is self._token:
+            self._token = None  # Vault may have forgotten it: restored from a backup, or an administrator revoked it
         return await self._send(method, path, body, (await self._current()).value)
 
     async def _current(self) -> _Token:
@@ -117,7 +120,7 @@ class VaultClient:
             raise StoreError("vault: its answer to a sign-in holds no token")
         now = self._now()
         over = now + life if life else float("inf")  # 0: it never ends
-        return _Token(value, bool(auth.get("renewable")), now + life * (1 - RENEW) if life else over, over)
+        return _Token(value, bool(auth.get("renewable")), now, now + life * (1 - RENEW) if life else over, over)
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None, token: str | None) -> dict[str, Any]:
         headers = {"X-Vault-Request": "true"}

@@ -56,7 +56,7 @@ def build(program: Program) -> Path:
     done = folder / "bin"
     if not done.is_dir():
         with step(f"build {program.name} {program.version}"):
-            _fresh_module(folder, program)
+            fresh_module(folder, program)
             logged(build_command(program, folder / "new"), cwd=folder, env=_environment(program))
             (folder / "new").rename(done)
     return done
@@ -112,7 +112,8 @@ def _replacements(program: Program, theirs: dict[str, Any]) -> list[tuple[str, s
     return pairs
 
 
-def _fresh_module(folder: Path, program: Program) -> None:
+def fresh_module(folder: Path, program: Program) -> None:
+    """Begins the small module that builds a program, in `folder`, whatever is there. Raises ClusterError."""
     shutil.rmtree(folder, ignore_errors=True)  # what an interrupted build left
     folder.mkdir(parents=True)
     module = _download(program)
