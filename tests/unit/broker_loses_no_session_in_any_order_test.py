@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -102,6 +104,7 @@ class Replica:
         self.sessions = Sessions(self, lambda *_: None, self.holding, LONGEST + 0.5)  # type: ignore[arg-type]
         self.holding.keeper = self
         self.outcomes: list[str] = []
+        self.asking: Callable[[], str] | None = None
 
     # a keeper
     def gained(self, _: int) -> None:
@@ -171,7 +174,8 @@ class Replica:
         issuer.busy.add(self.pod)
         self.world.using[self.pod] = until
         try:
-            return str(await self.step(lambda: issuer.use(token)))
+            self.asking = lambda: issuer.use(token)
+            return str(await self.step(self.asking))
         finally:
             issuer.busy.discard(self.pod)
             self.world.using.pop(self.pod, None)
@@ -230,15 +234,15 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(pod=st.sampled_from("ab"))
     def sees(self, pod: str) -> None:
-        """A whole round; a request to the issuer, or to store, goes on waiting."""
+        """A whole round, after all that was under way; only a request to the issuer goes on waiting."""
         replica = self.replicas[pod]
-        others = list(replica.steps)
-        self.looks(pod)
-        for _ in range(100):
-            fresh = [index for index, step in enumerate(replica.steps) if step not in others]
-            if not fresh:
-                break
-            self.happen(replica, fresh[0])
+        for begin in (lambda: None, lambda: self.looks(pod)):
+            begin()
+            for _ in range(200):
+                quick = [index for index, step in enumerate(replica.steps) if step[1] is not replica.asking]
+                if not quick:
+                    break
+                self.happen(replica, quick[0])
 
     @rule(pod=st.sampled_from("ab"))
     def asks_the_issuer(self, pod: str) -> None:
@@ -327,3 +331,19 @@ TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_a_holder_that_is_taken_for_gone_too_early_would_be_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the machine can see what it looks for: with a life below the deadline two replicas use one refresh token."""
+    monkeypatch.setattr(sys.modules[__name__], "TERMS", Terms(period=2, deadline=15, life=3))
+    machine = Interleavings()
+    machine.everybody_is_there()
+    holder, other = sorted("ab", key=lambda pod: not machine.replicas[pod].holding.held(ALICE))
+    machine.asks_the_issuer(holder)
+    machine.time_passes(5.0)
+    machine.sees(other)
+    machine.asks_the_issuer(other)
+    assert machine.world.issuer.overlapped
+    for replica in machine.replicas.values():
+        machine.bury(replica)
+    machine.loop.close()
