@@ -39,7 +39,15 @@ def crowd(stage: Stage) -> dict[str, Row]:
 
 
 def _hub(stage: Stage) -> float:
-    return next(mib for (_, name), mib in working_sets(stage).items() if name.startswith("hub-"))
+    """MiB of the hub; the kubelet measures a new pod only after a while."""
+    found: list[float] = []
+
+    def measured() -> bool:
+        found[:] = [mib for (_, name), mib in working_sets(stage).items() if name.startswith("hub-")]
+        return bool(found)
+
+    stage.cluster.wait_for("the kubelet's figure of the hub", measured, 60)
+    return found[0]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.mainjob import Stage, result
 from facility.dev.demo.person import Person
 from tests.bench.crowd import crowd
-from tests.bench.figures import Row, publish, row
+from tests.bench.figures import Row, publish, row, table
 from tests.bench.memory import working_sets
 from tests.bench.operator_scale import measured
 from tests.bench.plain_hub import plain_hub
@@ -39,7 +39,10 @@ print("RESULT", json.dumps(head))
 
 def test_people_are_served_well_and_meet_their_goals() -> None:
     stage = place.stage()
-    rows = spawn(stage) | vo_to_use(stage) | at_rest(stage) | installed(stage) | crowd(stage) | measured(stage)
+    rows: dict[str, Row] = {}
+    for part in (spawn, vo_to_use, at_rest, installed, crowd, measured):
+        rows |= part(stage)
+        print("\n" + table(rows), flush=True)  # should a later part fail, these figures are not lost
     publish("people", rows)
 
 
