@@ -8,7 +8,9 @@ import secrets
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import aiohttp
 
 from facility.dev.demo import place, world
 from facility.dev.demo.mainjob import Stage
@@ -39,7 +41,15 @@ def crowd(stage: Stage) -> dict[str, Row]:
 
 
 def _hub(stage: Stage) -> float:
-    return next(mib for (_, name), mib in working_sets(stage).items() if name.startswith("hub-"))
+    """MiB of the hub; the kubelet measures a new pod only after a while."""
+    found: list[float] = []
+
+    def measured() -> bool:
+        found[:] = [mib for (_, name), mib in working_sets(stage).items() if name.startswith("hub-")]
+        return bool(found)
+
+    stage.cluster.wait_for("the kubelet's figure of the hub", measured, 60)
+    return found[0]
 
 
 @contextmanager
@@ -81,12 +91,24 @@ async def _come(stage: Stage, vo: world.DemoVO) -> tuple[list[float], list[float
             signing_in.append(time.monotonic() - began)
             asked.extend([await _ask(person) for _ in range(requests)])
 
+    await _until_reached(stage, vo)
     names = [account.name for account in vo.people if account.name.startswith("crowd")]
     await asyncio.gather(*(one(name, 0) for name in names))
     last = names[-_AT_A_TIME:]
     counted, signing_in = signing_in, []
     await asyncio.gather(*(one(name, _ASKED // len(last)) for name in last))
     return counted, asked
+
+
+async def _until_reached(stage: Stage, vo: world.DemoVO) -> None:
+    """Until the issuer's new pod is where its Service leads: connections to the old one hang for two minutes."""
+    quick = aiohttp.ClientTimeout(total=3)
+    async with asyncio.timeout(60), stage.at_hub(vo, vo.person.name) as person:
+        reached = False
+        while not reached:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with person.http.get(f"{vo.issuer}.well-known/openid-configuration", timeout=quick) as answer:
+                    reached = answer.status == 200
 
 
 async def _ask(person: Person) -> float:

@@ -17,13 +17,13 @@ from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.mainjob import Stage, result
 from facility.dev.demo.person import Person
 from tests.bench.crowd import crowd
-from tests.bench.figures import Row, publish, row
+from tests.bench.figures import Row, publish, row, table
 from tests.bench.memory import working_sets
 from tests.bench.operator_scale import measured
-from tests.bench.plain_hub import plain_hub
+from tests.bench.plain_hub import PlainHub, plain_hub
 
 pytestmark = pytest.mark.cluster
-_SPAWNS = 6
+_SPAWNS = 12
 
 READ_AND_SUBMIT = r"""
 import htcondor2, json, os, fsspec
@@ -39,7 +39,10 @@ print("RESULT", json.dumps(head))
 
 def test_people_are_served_well_and_meet_their_goals() -> None:
     stage = place.stage()
-    rows = spawn(stage) | vo_to_use(stage) | at_rest(stage) | installed(stage) | crowd(stage) | measured(stage)
+    rows: dict[str, Row] = {}
+    for part in (spawn, vo_to_use, at_rest, installed, crowd, measured):
+        rows |= part(stage)
+        print("\n" + table(rows), flush=True)  # should a later part fail, these figures are not lost
     publish("people", rows)
 
 
@@ -47,11 +50,8 @@ def spawn(stage: Stage) -> dict[str, Row]:
     """P4: medians, and their ratio."""
     images = place.images()
     with plain_hub(stage, images["hub"], images["notebook"]) as plain:
-        theirs = asyncio.run(plain.spawns(_SPAWNS))
-        ours = asyncio.run(_ours(stage))
-        theirs += asyncio.run(plain.spawns(_SPAWNS))
-        ours += asyncio.run(_ours(stage))
-    mine, other = statistics.median(ours), statistics.median(theirs)
+        pairs = asyncio.run(_in_turns(stage, plain))
+    mine, other = (statistics.median(times) for times in zip(*pairs, strict=True))
     beside = f"plain kubespawner, same image: {other:.2f} s"
     return {
         "P4": row(round(mine / other, 2), "x", 1.05, beside),
@@ -59,10 +59,14 @@ def spawn(stage: Stage) -> dict[str, Row]:
     }
 
 
-async def _ours(stage: Stage) -> list[float]:
+async def _in_turns(stage: Stage, plain: PlainHub) -> list[tuple[float, float]]:
+    """Seconds of a start with us and with the other, each pair within seconds: the machine's own load hits both.
+
+    The first pair, which finds nothing warm, is not counted.
+    """
     async with stage.at_hub(world.CMS, "alice") as alice:
         await alice.sign_in()
-        return [await _one(stage, alice) for _ in range(_SPAWNS + 1)][1:]
+        return [(await _one(stage, alice), await plain.spawn()) for _ in range(_SPAWNS + 1)][1:]
 
 
 async def _one(stage: Stage, person: Person) -> float:

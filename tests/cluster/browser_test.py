@@ -69,8 +69,7 @@ def test_a_person_chooses_signs_in_and_works_in_jupyterlab(page: Page, stage: St
     page.locator("[data-vo=cms]").click()
     sign_in(page, "carol", stage.passwords["carol"], stage)
     page.wait_for_url(f"{world.HUB}/**")
-    page.goto(f"{world.HUB}/hub/spawn")
-    page.wait_for_url("**/user/cms-carol/lab**", timeout=180_000)
+    laboratory(page)
     expect(page.locator(".jp-Launcher").first).to_be_visible(timeout=90_000)
     shot(page, stage, "4-jupyterlab")
     label = page.get_by_role("button", name="cms-carol: tokens good for")
@@ -87,8 +86,7 @@ def test_a_person_chooses_signs_in_and_works_in_jupyterlab(page: Page, stage: St
 
 def test_a_person_reads_data_in_a_notebook(page: Page, stage: Stage) -> None:
     as_carol(page, stage)
-    page.goto(f"{world.HUB}/hub/spawn")
-    page.wait_for_url("**/user/cms-carol/lab**", timeout=180_000)
+    laboratory(page)
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=90_000)
     running = page.locator(".jp-Notebook-ExecutionIndicator").first
     expect(running).to_have_attribute("data-status", "idle", timeout=90_000)  # a kernel that starts takes no cells
@@ -189,6 +187,13 @@ def test_a_person_outside_the_allowed_groups_reads_why_and_what_to_do(page: Page
 def inside(url: str) -> bool:
     """Whether somebody at this address of the hub is signed in: neither its sign-in page nor on the way through."""
     return url.startswith(world.HUB) and "/hub/login" not in url and "/oauth/" not in url
+
+
+def laboratory(page: Page) -> None:
+    """carol's JupyterLab as on her first day: it would open again what was open when it was left."""
+    page.goto(f"{world.HUB}/hub/spawn")
+    page.wait_for_url("**/user/cms-carol/lab**", timeout=180_000)
+    page.goto(f"{world.HUB}/user/cms-carol/lab?reset")
 
 
 def shows(page: Page, url: str, wanted: Locator) -> bool:

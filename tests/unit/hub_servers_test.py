@@ -179,5 +179,5 @@ def test_servers_that_nobody_uses_are_stopped(tmp_path: Path) -> None:
     with hub_pods.world(tmp_path, cull={"timeout": 1, "every": 1}) as world, world.running():
         assert world.start("cms-alice").status_code == 201
         world.until(lambda: not world.cluster.pods, "the culler")
+        world.until(lambda: not world.ask("GET", "/users/cms-alice").json()["servers"], "the hub knows it")
         assert world.cluster.claims
-        assert world.ask("GET", "/users/cms-alice").json()["servers"] == {}
