@@ -15,7 +15,7 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from typing import Any
 
-from facility.agent import wait
+from facility.agent import presence
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 _LONGEST_LINE = 64 * 1024
@@ -73,7 +73,7 @@ def listening(path: Path, answer: Answer) -> Iterator[None]:
             yield
         finally:
             server.stopping = True
-            wait.listening(str(path))  # wakes the thread
+            presence.listening(str(path))  # wakes the thread
             thread.join()
             path.unlink(missing_ok=True)
 
