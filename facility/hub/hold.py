@@ -7,10 +7,10 @@ agent left behind can only be met when the container starts again, and then the 
 
 from __future__ import annotations
 
-_TURNS = 3000  # of 0.02 s: a minute
-_UNTIL = 'n=0; until [ -S "$0" ] || [ $n -ge "$1" ]; do sleep 0.02; n=$((n+1)); done'
+_TURNS = 6000  # of 0.01 s: a minute, or somewhat more
+_UNTIL = 'n=0; until [ -S "$0" ] || [ $n -ge "$1" ]; do sleep 0.01; n=$((n+1)); done'
 
 
 def hold(socket: str, turns: int = _TURNS) -> list[str]:
-    """The command that ends with 0 when there is a socket at the path `socket`, or after `turns` looks of 0.02 s."""
+    """The command that ends with 0 when there is a socket at the path `socket`, or after `turns` looks of 0.01 s."""
     return ["sh", "-c", _UNTIL, socket, str(turns)]

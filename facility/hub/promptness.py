@@ -1,7 +1,7 @@
 """Waiting for a server that starts: the hub itself looks after ever longer pauses of random length, up to seconds.
 
 Those pauses keep a crowd of servers that take minutes from busying the hub. A notebook server takes two seconds, and
-its person is looking at the page: so for the first seconds a look, which costs a refused connection, every tenth.
+its person is looking at the page: so for the first seconds a look, which costs a refused connection, every twentieth part of one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 FIRST = 10.0  # seconds; after them it is for the hub to wait, and to say when it gives up
-_PAUSE = 0.1
+_PAUSE = 0.05
 
 
 async def until_reached(url: str, seconds: float = FIRST, pause: float = _PAUSE) -> bool:
