@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from facility.agent import files, socket, wait
+from facility.agent import files, presence, socket
 from facility.agent.answers import Answers
 from facility.agent.clock import steady
 from facility.agent.keeper import Keeper
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0; with `--ready` 1 while the agent has not finished its first round."""
     given = sys.argv[1:] if arguments is None else arguments
     if given == ["--ready"]:
-        return 0 if wait.listening(str(directory(os.environ) / files.SOCKET)) else 1
+        return 0 if presence.listening(str(directory(os.environ) / files.SOCKET)) else 1
     if given:
         print("usage: python3 -m facility.agent.main [--ready]", file=sys.stderr)
         return 2

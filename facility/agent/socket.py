@@ -98,4 +98,3 @@ def listening(path: Path, answer: Answer) -> Iterator[None]:
         yield
     finally:
         door.close()
-

@@ -11,6 +11,7 @@ from typing import Any
 
 from facility import names
 from facility.hub import personal, profiles, start_page
+from facility.hub.hold import hold
 from facility.hub.merging import over, over_named
 from facility.site import Site
 from facility.vo import VirtualOrganization
@@ -24,7 +25,6 @@ COMPONENT = "notebook"
 _BUNDLE = f"{TRUST}/ca.crt"
 _TRUSTING = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), _BUNDLE)
 Mounts = dict[str, Any]
-_WAIT = ("python3", "-m", "facility.agent.wait")
 _AGENT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "96Mi"}}
 
 
@@ -159,9 +159,7 @@ def agent(site: Site) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "lifecycle": {
-            "postStart": {"exec": {"command": ["python3", "-m", "facility.agent.wait", f"{TOKENS}/agent.sock"]}}
-        },
+        "lifecycle": {"postStart": {"exec": {"command": hold(f"{TOKENS}/agent.sock")}}},
         "volumeMounts": [
             {"name": "token", "mountPath": TOKENS},
             {"name": "identity", "mountPath": IDENTITY, "readOnly": True},

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from facility.agent import files, wait
+from facility.agent import files, presence
 from facility.agent.answers import Answers
 from facility.agent.client import ask, status
 from facility.agent.keeper import Keeper
@@ -134,9 +134,9 @@ def test_a_socket_left_by_a_dead_agent_is_not_ready_and_is_replaced(tmp_path: Pa
 
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    assert not wait.listening(str(path))
+    assert not presence.listening(str(path))
     with listening(path, lambda request: {"pong": True}):
-        assert wait.listening(str(path))
+        assert presence.listening(str(path))
         assert ask(path, {}) == {"pong": True}
     assert not path.exists()
 
