@@ -1,7 +1,7 @@
 """Waiting for a server that starts: the hub itself looks after ever longer pauses of random length, up to seconds.
 
 Those pauses keep a crowd of servers that take minutes from busying the hub. A notebook server takes two seconds, and
-its person is looking at the page: so for the first seconds a look, which costs a refused connection, every twentieth part of one.
+its person looks at the page: so in the first seconds there is a look, which costs a refused connection, each 0.05 s.
 """
 
 from __future__ import annotations
