@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 _FIRST = 10.0  # seconds; after them it is for kubespawner and the hub to wait, and to say when they give up
 _PAUSE = 0.05
+#: of one connection: what is sent before the node has opened its walls for a new pod is lost, and sent again too late
+_PATIENCE = 0.3
 
 
 class Promptness:
@@ -53,8 +55,9 @@ async def _reached(url: str) -> bool:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        _, writer = await asyncio.open_connection(parts.hostname, port)
-    except OSError:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except OSError:  # a TimeoutError is one, too
         return False
     writer.close()
     return True

@@ -48,3 +48,16 @@ def test_the_first_seconds_take_no_more_than_half_of_the_time_that_a_start_has()
         assert not promptness.over
         clock.pass_by(0.1)
         assert promptness.over
+
+
+async def test_a_connection_that_nobody_answers_is_given_up_for_the_next() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # the queue of one is full now: no answer to a second
+            seen = asyncio.create_task(Promptness(60, pause=NOTHING).until_reached(f"http://127.0.0.1:{port}/"))
+            await asyncio.sleep(0.4)
+            assert not seen.done()
+            full.accept()[0].close()
+            assert await asyncio.wait_for(seen, 0.8)
