@@ -98,8 +98,8 @@ class VOSpawner(KubeSpawner):  # type: ignore[misc]
         promptness = _STARTING.get()
         if promptness is None or promptness.over:
             return super().is_pod_running(pod)
-        runs, pods, key = super().is_pod_running, self.pod_reflector.pods, f"{self.namespace}/{self.pod_name}"
-        return promptness.until(lambda: bool(runs(pods.get(key))))
+        runs, key = super().is_pod_running, f"{self.namespace}/{self.pod_name}"
+        return promptness.until(lambda: bool(runs(self.pod_reflector.pods.get(key))))
 
     def _get_pod_port(self, pod: Pod) -> int:
         """kubespawner's own stumbles over a container without ports, as the agent before the notebook is one."""

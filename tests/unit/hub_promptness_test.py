@@ -60,4 +60,4 @@ async def test_a_connection_that_nobody_answers_is_given_up_for_the_next() -> No
             await asyncio.sleep(0.4)
             assert not seen.done()
             full.accept()[0].close()
-            assert await asyncio.wait_for(seen, 0.8)
+            assert await asyncio.wait_for(seen, 0.5)
