@@ -6,8 +6,8 @@ The shape of the pod itself is plain configuration (facility.hub.pod), so all th
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
@@ -17,12 +17,14 @@ from traitlets import Instance
 
 from facility import names
 from facility.hub import profiles
-from facility.hub.promptness import FIRST, until_reached
+from facility.hub.promptness import Promptness
 from facility.hub.refusals import Refused, of_api
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
 Pod = Mapping[str, Any]
+#: set within the start of a server, and for nobody who asks about it from elsewhere
+_STARTING: ContextVar[Promptness | None] = ContextVar("starting", default=None)
 
 
 class VOSpawner(KubeSpawner):  # type: ignore[misc]
@@ -74,19 +76,30 @@ class VOSpawner(KubeSpawner):  # type: ignore[misc]
 
     def start(self) -> asyncio.Future[Any]:
         """As kubespawner does, seen promptly; the API server's refusals become sentences."""
-        return asyncio.ensure_future(self._told(super().start()))
+        promptness = Promptness(self.start_timeout)
+        before = _STARTING.set(promptness)
+        try:
+            return asyncio.ensure_future(self._told(super().start(), promptness))
+        finally:
+            _STARTING.reset(before)
 
-    async def _told(self, start: asyncio.Future[Any]) -> Any:
-        began = time.monotonic()
+    async def _told(self, start: asyncio.Future[Any], promptness: Promptness) -> Any:
         try:
             url = await start
         except ApiException as error:
             raise of_api(error) or _short(error) from None
         finally:
             self.making.pop(self.pod_name, None)
-        # the hub counts this wait as part of the start, and one that has nearly used up its time is not to fail by it
-        await until_reached(url, min(FIRST, (self.start_timeout - (time.monotonic() - began)) / 2))
+        await promptness.until_reached(url)
         return url
+
+    def is_pod_running(self, pod: Pod | None) -> Any:
+        """As kubespawner's. Its own start, which looks again after ever longer pauses, is given an answer to await."""
+        promptness = _STARTING.get()
+        if promptness is None or promptness.over:
+            return super().is_pod_running(pod)
+        runs, key = super().is_pod_running, f"{self.namespace}/{self.pod_name}"
+        return promptness.until(lambda: bool(runs(self.pod_reflector.pods.get(key))))
 
     def _get_pod_port(self, pod: Pod) -> int:
         """kubespawner's own stumbles over a container without ports, as the agent before the notebook is one."""

@@ -64,6 +64,11 @@ async def test_the_identity_is_mounted_in_the_agent_alone() -> None:
     assert source["serviceAccountToken"] == {"audience": "token-broker", "expirationSeconds": 1800, "path": "token"}
 
 
+async def test_a_lost_question_for_a_name_is_asked_again_after_a_second() -> None:
+    spec = (await made())["spec"]
+    assert {"name": "timeout", "value": "1"} in spec["dnsConfig"]["options"]
+
+
 async def test_the_agent_writes_token_files_that_the_notebook_can_only_read() -> None:
     manifest = await made()
     agent = container(manifest, "agent")
