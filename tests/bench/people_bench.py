@@ -23,7 +23,7 @@ from tests.bench.operator_scale import measured
 from tests.bench.plain_hub import PlainHub, plain_hub
 
 pytestmark = pytest.mark.cluster
-_SPAWNS = 24
+_SPAWNS = 14
 
 READ_AND_SUBMIT = r"""
 import htcondor2, json, os, fsspec
