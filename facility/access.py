@@ -93,6 +93,6 @@ class Tokens(Model):
     exchange_client: SecretReference | None = Field(
         default=None, description="Secret of another client for the exchange; the VO's own unless given."
     )
-    requests_per_second: Annotated[float, Field(ge=0.1, le=1000)] = Field(
+    requests_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
         default=5, description="Most requests in a second that this facility sends to the issuer, on average."
     )

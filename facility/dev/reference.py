@@ -104,7 +104,8 @@ def kind(field: dict[str, Any]) -> str:
     if values := field.get("additionalProperties"):
         named = f"map of {kind(values)}"
     choices = [f"one of {' '.join(field['enum'])}"] if "enum" in field else []
-    limits = [text.format(cell(str(field[key]))) for key, text in _LIMITS.items() if key in field]
+    words = _LIMITS | ({"minimum": "above {}"} if field.get("exclusiveMinimum") else {})
+    limits = [text.format(cell(str(field[key]))) for key, text in words.items() if key in field]
     return ", ".join([named, *choices, *limits])
 
 

@@ -27,7 +27,7 @@ AT_HOME = ("/run/token/lake", "/run/token/compute", "/run/token/rucio")
 HOLDERS = {
     "broker": r"facility\.broker\.app",
     "agent": r"facility\.agent\.main",
-    "hub": r"jupyterhub --config",
+    "hub": r"python\S* \S*jupyterhub --config",
     "operator": r"facility\.operator\.main",
     "credential monitor": r"facility\.condor\.credmon",
     "central manager": r"condor_collector",

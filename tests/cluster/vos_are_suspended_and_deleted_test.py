@@ -185,7 +185,8 @@ def test_a_deleted_vo_takes_sessions_servers_and_cache_with_it_and_leaves_homes(
     assert not stage.cluster.items("pods", "-n", "facility-users", "-l", "analysis-facility.io/vo=escape")
     until_gone(stage, "pvc", "facility", "analysis-facility.io/vo=escape")
     assert stage.cluster.get("pvc", "home-escape-dave", "-n", "facility-users")
-    assert "refresh token of escape-dave revoked" in stage.cluster.do("logs", "deploy/broker", "-n", "facility")
+    brokers = ("-l", "app.kubernetes.io/name=broker", "-n", "facility", "--tail=-1")
+    assert "refresh token of escape-dave revoked" in stage.cluster.do("logs", *brokers)
     refusal = asyncio.run(told(stage, world.ESCAPE))
     assert "escape" in refusal, refusal
 
