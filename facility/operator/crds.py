@@ -47,7 +47,7 @@ def _convert(schema: Schema, definitions: Schema) -> Schema:
     result = {key: source[key] for key in _KEPT if key in source}
     if (
         "exclusiveMinimum" in source
-    ):  # as in OpenAPI 3.0; a fraction would not do: of it, the API server takes the floor
+    ):  # OpenAPI 3.0's; of a fraction the API server takes the floor
         result |= {"minimum": source["exclusiveMinimum"], "exclusiveMinimum": True}
     if "properties" in source:
         result["properties"] = {k: _convert(v, definitions) for k, v in source["properties"].items()}
