@@ -7,6 +7,7 @@ cannot be reached, what is stored and still good is handed out here, and no refr
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from ssl import SSLContext
@@ -27,6 +28,7 @@ _BACK = ("Content-Type", "Cache-Control", "Pragma", "Retry-After", "WWW-Authenti
 TOTAL, CONNECT = 12.0, 2.0  # seconds
 KEEP = 20.0  # seconds for which a connection without requests stays open
 PATIENCE = 5.0  # seconds to wait for a shard to have a holder
+SIGN_IN_PATIENCE = 21.0  # a person would rather wait than begin anew: until the shards of a lost replica are taken
 LOOKS = 3  # looks for a shard that another replica says is here
 LARGEST = 1 << 20  # bytes of an answer
 
@@ -48,15 +50,19 @@ class Forwarding:
         """Closes the connections."""
         await self._session.close()
 
-    async def answered(self, request: web.Request, subject: str, here: Here) -> web.StreamResponse:
+    async def answered(
+        self, request: web.Request, subject: str, here: Here, patience: float = PATIENCE
+    ) -> web.StreamResponse:
         """The answer to a request about `subject`, a hub user or a VO, wherever it comes from. Raises BrokerError."""
-        for last in (False, True):
+        end = asyncio.get_running_loop().time() + patience
+        while True:
             try:
                 found = await self._there(request, subject)
                 return await here() if found is None else found
             except MovedError:
-                if not last:
-                    await self._find(request, subject)
+                left = end - asyncio.get_running_loop().time()
+                if left <= 0 or not await self._found(request, subject, left):
+                    break
         raise errors.unavailable("another replica is just taking this session over", retry_after=1)
 
     async def _there(self, request: web.Request, subject: str) -> web.Response | None:
@@ -82,15 +88,16 @@ class Forwarding:
             log.warning("the replica at %s gives no answer: %s", address, type(error).__name__)
             return None
 
-    async def _find(self, request: web.Request, subject: str) -> None:
-        """Looks who holds the shard, now: another has sent the request here, or the shard has just moved."""
+    async def _found(self, request: web.Request, subject: str, seconds: float) -> bool:
+        """Looks who holds the shard, now, and waits for it; whether another try makes sense."""
         for _ in range(LOOKS):
             try:
                 await self._holding.see()
             except ApiError as error:
                 log.warning("leases: %s", error)
             if MARK not in request.headers:
-                await self._holding.settled(subject, PATIENCE)
-                return
+                await self._holding.settled(subject, seconds)
+                return True
             if self._holding.held(subject):
-                return
+                return True
+        return False

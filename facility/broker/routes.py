@@ -17,6 +17,7 @@ from facility.broker.callers import Callers
 from facility.broker.desk import Desk, SignIn
 from facility.broker.errors import BrokerError
 from facility.broker.exchange import Ask, Exchange, Given
+from facility.broker.forwarding import SIGN_IN_PATIENCE
 from facility.broker.identity import Caller, Hub
 from facility.broker.interface import Operation
 from facility.broker.messages import SignInBody, TokenAnswer, TokenForm, Waiting, read
@@ -33,16 +34,16 @@ class Forwarding(Protocol):
     """Where there are several replicas: a request is answered by the one that may."""
 
     async def answered(
-        self, request: web.Request, subject: str, here: Callable[[], Awaitable[web.StreamResponse]]
+        self, request: web.Request, subject: str, here: Callable[[], Awaitable[web.StreamResponse]], patience: float = 0
     ) -> web.StreamResponse:
-        """The answer to a request about `subject`: what `here` gives, or another replica."""
+        """The answer to a request about `subject`: what `here` gives, or another replica within so many seconds."""
 
 
 class Alone:
     """The only replica."""
 
     async def answered(
-        self, _: web.Request, _subject: str, here: Callable[[], Awaitable[web.StreamResponse]]
+        self, _: web.Request, _subject: str, here: Callable[[], Awaitable[web.StreamResponse]], patience: float = 0
     ) -> web.StreamResponse:
         """What `here` gives."""
         return await here()
@@ -124,7 +125,7 @@ class Routes:
                 raise errors.name_taken(str(error)) from None
             return web.json_response({"user": user}, status=201 if first else 200)
 
-        return await self._forwarding.answered(request, user, here)
+        return await self._forwarding.answered(request, user, here, SIGN_IN_PATIENCE)
 
     async def session_state(self, request: web.Request) -> web.StreamResponse:
         """GET /sessions/<hub user>."""

@@ -16,6 +16,8 @@ from facility.hub.standing import UNKNOWN, Standing
 
 #: seconds that a page of the hub waits for the broker's word on a session before going on without it
 STATE_TIMEOUT = 2
+#: seconds for a sign-in: the broker waits for 21 until what a lost replica held is another's
+SIGN_IN_TIMEOUT = 30
 _AWAY = "The facility's token broker does not answer, so nobody can sign in now. Try again in a minute."
 
 
@@ -52,7 +54,7 @@ class BrokerClient:
             "groups": list(session.groups),
         }
         try:
-            answer = await self._ask("PUT", session.user, json.dumps(body))
+            answer = await self._ask("PUT", session.user, json.dumps(body), SIGN_IN_TIMEOUT)
         except NoAnswerError:
             raise UnavailableError(_AWAY) from None
         if answer.status not in (200, 201):

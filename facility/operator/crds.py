@@ -45,9 +45,7 @@ def structural(model: type[BaseModel]) -> Schema:
 def _convert(schema: Schema, definitions: Schema) -> Schema:
     source = _resolve(schema, definitions)
     result = {key: source[key] for key in _KEPT if key in source}
-    if (
-        "exclusiveMinimum" in source
-    ):  # OpenAPI 3.0's; of a fraction the API server takes the floor
+    if "exclusiveMinimum" in source:  # OpenAPI 3.0's; of a fraction the API server takes the floor
         result |= {"minimum": source["exclusiveMinimum"], "exclusiveMinimum": True}
     if "properties" in source:
         result["properties"] = {k: _convert(v, definitions) for k, v in source["properties"].items()}

@@ -216,6 +216,21 @@ async def test_a_replica_that_cannot_renew_its_lease_stops_well_before_another_b
     assert (await other.token()).status == 200
 
 
+async def test_a_sign_in_waits_until_what_a_lost_replica_held_is_taken(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    monkeypatch.setattr(other.broker.holding, "address", lambda _: "127.0.0.1:1")  # nobody listens there any more
+
+    async def cut_off(_: object) -> None:
+        raise ApiError("PATCH", LEASES, 0)
+
+    monkeypatch.setattr(one.broker.holding._leases, "renew", cut_off)
+    assert not other.broker.holding.held(ALICE)
+    await other.sign_in()
+    assert other.broker.holding.held(ALICE)
+
+
 async def test_while_nobody_knows_who_holds_a_shard_stored_tokens_are_handed_out(tmp_path: Path) -> None:
     async with two(tmp_path) as (one, other):
         await one.sign_in()
