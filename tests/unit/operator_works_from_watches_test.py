@@ -45,11 +45,11 @@ def told(here: World, name: str, reason: str) -> Callable[[], bool]:
 
 
 async def quiet(here: World) -> None:
-    """Until the operator has written nothing for a moment."""
-    async with asyncio.timeout(10):
+    """Until the operator has written nothing for longer than events wait to be written, which is a second."""
+    async with asyncio.timeout(20):
         while True:
             before = len(here.api.requests)
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.3)
             if len(here.api.requests) == before:
                 break
     here.api.requests.clear()
