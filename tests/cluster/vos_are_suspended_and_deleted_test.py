@@ -20,19 +20,20 @@ pytestmark = pytest.mark.cluster
 VO = world.ATLAS
 POD = "jupyter-atlas-bob"
 
+#: in the folder of the main job: its submit.py waits where the central manager has just come back
 SPOOL = r"""
-import htcondor2, json
+import htcondor2, json, submit
 description = htcondor2.Submit({"executable": "/bin/sleep", "arguments": "600", "transfer_executable": "false",
                                 "request_memory": "10MB"})
-schedd = htcondor2.Schedd()
+schedd = submit.located()
 placed = schedd.submit(description, count=2, spool=True)
 schedd.spool(placed)
 print("RESULT", json.dumps(placed.cluster()))
 """
 
 REMOVE = r"""
-import htcondor2
-htcondor2.Schedd().act(htcondor2.JobAction.Remove, f"ClusterId == {CLUSTER}")
+import htcondor2, submit
+submit.located().act(htcondor2.JobAction.Remove, f"ClusterId == {CLUSTER}")
 """
 
 READ = r"""

@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import ssl
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -198,11 +199,16 @@ async def at_hub(
     `address`: where the ports of hub and issuers are, whatever their names.
     """
     trust = ssl.create_default_context(cadata=bundle)
-    connector = aiohttp.TCPConnector(resolver=OneAddress(address), ssl=trust)
+    # before 3.12.8 Python forgets TLS connections that the other side ends (python/cpython#118960)
+    connector = aiohttp.TCPConnector(
+        resolver=OneAddress(address), ssl=trust, enable_cleanup_closed=sys.version_info < (3, 12, 8)
+    )
     timeout = aiohttp.ClientTimeout(total=300, sock_connect=10)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
-        yield Person(hub.rstrip("/"), vo, account, password, http)
-    await asyncio.sleep(0.25)  # aiohttp cannot wait for the end of TLS (its documentation, Graceful Shutdown)
+    try:
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+            yield Person(hub.rstrip("/"), vo, account, password, http)
+    finally:
+        await asyncio.sleep(0.25)  # aiohttp cannot wait for the end of TLS (its documentation, Graceful Shutdown)
 
 
 def _short(url: str) -> str:
