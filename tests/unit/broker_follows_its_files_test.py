@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import ssl
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from facility.broker.app import look_after, serve
 from facility.broker.files import Certificate, Settings, Trust
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, facility
+from tests.fakes.ports import free_port
 
 
 def issue(authority: Authority, directory: Path) -> None:
@@ -114,9 +114,7 @@ async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp
         (tmp_path / "etc" / "tls").mkdir(parents=True)
         issue(world.authority, tmp_path / "etc" / "tls")
         (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         serving = asyncio.create_task(serve(tmp_path / "etc", world.keys, world.authority.bundle, world.connect, port))
         await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
         os.kill(os.getpid(), signal.SIGTERM)
