@@ -9,7 +9,6 @@ import json
 import os
 import queue
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from facility.vo import VirtualOrganization
 from tests.fakes.hub_neighbours import Proxy
 from tests.fakes.hub_notebooks import Notebooks
 from tests.fakes.hub_servers import Reply, Request, Server
+from tests.fakes.ports import free_port
 
 PROXY_TOKEN, TOKEN = "proxy-token-text", "token-of-the-test"
 _SITE = """
@@ -242,9 +242,7 @@ def world(directory: Path, **values: Any) -> Iterator[World]:
     with ExitStack() as stack:
         cluster, notebooks = stack.enter_context(Pods()), stack.enter_context(Notebooks())
         proxy = stack.enter_context(Proxy(PROXY_TOKEN))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         config = _CONFIG.format(here=str(directory), port=port, proxy=proxy.url, notebooks=notebooks.port, token=TOKEN)
         _files(directory, cluster, {"hub_config.py": config, "values.yaml": yaml.safe_dump(values)})
         environment = {

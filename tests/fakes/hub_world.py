@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import requests
 from tests.fakes.hub_neighbours import CLIENT, SECRET, Broker, Issuer, KubernetesApi, Proxy
 from tests.fakes.hub_notebooks import Notebooks
 from tests.fakes.hub_servers import Tls
+from tests.fakes.ports import free_port
 
 PUBLIC = "https://hub.example:31440"
 _IDENTITY, _PROXY_TOKEN = "identity-of-the-hub", "proxy-token-text"
@@ -190,9 +190,7 @@ def world(directory: Path, refresh_age: int = -1, with_hub: bool = True) -> Iter
         stack.callback(api.stop)
         api.put("cms", spec(cms))
         api.put("atlas", spec(atlas))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         values = {"broker": broker.url, "proxy": proxy.url, "notebooks": notebooks.port, "port": port}
         _files(directory, **values, refresh_age=refresh_age)
         made = World(f"http://127.0.0.1:{port}", directory, tls, cms, atlas, broker, api)

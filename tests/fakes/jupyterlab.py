@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.fakes.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 KEY = "key-of-this-test"
 POD = {
@@ -30,7 +32,7 @@ def jupyterlab(directory: Path, tokens: Path) -> Iterator[str]:
     extensions = directory / "share" / "labextensions"
     extensions.mkdir(parents=True)
     (extensions / "facility-panel").symlink_to(ROOT / "facility" / "lab" / "panel")
-    port = _free_port()
+    port = free_port()
     settings = {
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
@@ -85,9 +87,3 @@ def _drain(server: subprocess.Popen[str]) -> None:
     assert server.stderr is not None
     for _ in server.stderr:
         pass
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from tempfile import mkdtemp
 
 from facility.dev.cluster import apt
 from tests.fakes.hub_servers import Tls
+from tests.fakes.ports import free_port
 
 PASSWORD = "pass:word\\of the hub"
 _DEBIAN, _INITDB = Path("/usr/lib/postgresql"), "*/bin/initdb"
@@ -49,9 +49,7 @@ def postgres() -> Iterator[Database]:
         _give(place, account)
         made = (programs / "initdb", "-D", place / "data", "-U", "hub", "-A", "scram-sha-256")
         _run(account, *made, f"--pwfile={place / 'password'}", "--no-sync")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         with _serving(programs, place, tls, port, account):
             yield Database(f"postgresql://hub@127.0.0.1:{port}/postgres?sslrootcert={tls.bundle}")
     finally:

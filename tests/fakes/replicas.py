@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from facility.broker.parts import Broker, Surroundings
 from facility.broker.shards import SHARDS
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, World, eventually
+from tests.fakes.ports import free_port
 
 SHORT = Terms(period=0.05, deadline=1.2, life=1.4)
 ALICE = "cms-alice"
@@ -27,9 +27,7 @@ TIMEOUT = 0.4  # seconds of a request to the issuer: well below the deadline
 @asynccontextmanager
 async def replica(world: World, pod: str, terms: Terms = SHORT) -> AsyncIterator[World]:
     """The same facility, asked through a replica of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     mine = copy.copy(world)
     async with AsyncExitStack() as stack:
         kubernetes = world.connect()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import ssl
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from facility.broker.app import look_after, serve
 from facility.broker.files import Certificate, Settings, Trust
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, facility
+from tests.fakes.ports import free_port
 
 
 def issue(authority: Authority, directory: Path) -> None:
@@ -120,12 +120,6 @@ async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp
         await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def eventually_reaches(url: str, context: ssl.SSLContext) -> None:

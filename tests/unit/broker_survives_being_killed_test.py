@@ -6,7 +6,6 @@ import asyncio
 import copy
 import os
 import re
-import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
@@ -21,6 +20,7 @@ import yaml
 from facility.broker.shards import SHARDS, shard_of
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SECRETS, SITE, World, eventually
+from tests.fakes.ports import free_port
 from tests.fakes.replicas import ALICE, SHORT
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/facility/leases"
@@ -45,9 +45,7 @@ class Running:
 
 @asynccontextmanager
 async def process(world: World, folder: Path, pod: str, life: float = SHORT.life) -> AsyncIterator[Running]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     arguments = [str(folder), world._api_url, pod, str(port), str(life)]
     command = [sys.executable, "-m", "tests.fakes.broker_process", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

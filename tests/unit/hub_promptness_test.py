@@ -7,19 +7,13 @@ import socket
 
 from facility.hub.promptness import Promptness
 from tests.fakes.clock import Clock
+from tests.fakes.ports import free_port
 
 NOTHING = 0.001
 
 
-def _free() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
-
-
 async def test_a_server_is_seen_once_it_takes_connections() -> None:
-    port = _free()
+    port = free_port()
     seen = asyncio.create_task(Promptness(60, pause=NOTHING).until_reached(f"http://127.0.0.1:{port}/user/cms-alice/"))
     await asyncio.sleep(0.05)
     assert not seen.done()
@@ -33,7 +27,7 @@ async def test_what_is_looked_for_is_seen_at_the_next_look() -> None:
 
 
 async def test_a_server_that_does_not_come_is_left_to_the_hub() -> None:
-    assert not await Promptness(0.1, pause=NOTHING).until_reached(f"http://127.0.0.1:{_free()}/")
+    assert not await Promptness(0.1, pause=NOTHING).until_reached(f"http://127.0.0.1:{free_port()}/")
 
 
 async def test_a_name_that_is_not_known_yet_is_asked_for_again() -> None:

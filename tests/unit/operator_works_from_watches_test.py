@@ -13,6 +13,8 @@ from facility.operator.main import operate
 from facility.operator.reconcile import Reconciler
 from tests.fakes.operator_world import SITE, World, client_secret, user, vo, world
 
+LONGER = 1.3  # seconds: events wait for one second to be written
+
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[World]:
@@ -45,11 +47,11 @@ def told(here: World, name: str, reason: str) -> Callable[[], bool]:
 
 
 async def quiet(here: World) -> None:
-    """Until the operator has written nothing for longer than events wait to be written, which is a second."""
+    """Until the operator has written nothing for a moment."""
     async with asyncio.timeout(20):
         while True:
             before = len(here.api.requests)
-            await asyncio.sleep(1.3)
+            await asyncio.sleep(LONGER)
             if len(here.api.requests) == before:
                 break
     here.api.requests.clear()
@@ -80,7 +82,7 @@ async def test_a_persons_sign_in_changes_their_vo_alone(here: World) -> None:
 
 async def quiet_writes(here: World) -> None:
     """All that was written for a person: their number, their VO's people and count."""
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(LONGER)
     written = {path for verb, path in here.api.requests if verb != "GET"}
     assert written <= {
         "facility/configmaps/uid-ledger",
