@@ -8,6 +8,8 @@ RUN := $(VENV)/bin/python
 CLUSTER ?= kind
 export FACILITY_CLUSTER := $(CLUSTER)
 PART ?= thread
+# one process a core; the tests of a file share what is costly to start
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: help check test soak demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests vault-tests lock crds
 
@@ -32,10 +34,10 @@ layers: $(VENV)/.installed ## the house's layers
 	$(VENV)/bin/lint-imports
 
 unit: $(VENV)/.installed ## unit tests
-	$(VENV)/bin/pytest tests/unit
+	$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
 chart-tests: $(VENV)/.installed ## charts: lint, schemas, kubeconform
-	$(VENV)/bin/pytest tests/charts
+	$(VENV)/bin/pytest $(PARALLEL) tests/charts
 
 test: check cluster-tests ## everything: check, then the facility on a real cluster
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Barrier, BrokenBarrierError
+
+import pytest
+
 from facility.dev.cluster import golang, programs
 from facility.dev.cluster.golang import Program
 
@@ -65,3 +72,24 @@ def test_a_module_without_packages_is_a_program_itself() -> None:
 def test_calico_is_built_under_a_version_that_it_can_read_when_it_starts_again() -> None:
     values = [value for name, value in programs.CALICO.variables if name.endswith("startup.VERSION")]
     assert values == ["v3.28.5"]
+
+
+def test_a_program_that_two_want_at_the_same_time_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, built = Barrier(2), []
+
+    def go_build(_: object, cwd: Path, env: object) -> None:
+        built.append(cwd)
+        with suppress(BrokenBarrierError):
+            both.wait(0.2)  # for another, who would not have to be let in
+        (cwd / "new").mkdir()
+
+    monkeypatch.setenv("FACILITY_CACHE", str(tmp_path))
+    monkeypatch.setattr(golang, "_go_version", lambda: "go1.26")
+    monkeypatch.setattr(golang, "fresh_module", lambda folder, _: folder.mkdir(parents=True))
+    monkeypatch.setattr(golang, "logged", go_build)
+    with ThreadPoolExecutor(2) as two:
+        first, second = two.map(golang.build, [programs.HELM] * 2)
+    assert first == second == built[0] / "bin"
+    assert len(built) == 1

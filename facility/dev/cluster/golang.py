@@ -7,8 +7,11 @@ them, checked against the same sums, and replacements by folders of its reposito
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -54,11 +57,12 @@ def build(program: Program) -> Path:
     """
     folder = cache() / "go" / f"{program.name}-{program.digest()}"
     done = folder / "bin"
-    if not done.is_dir():
-        with step(f"build {program.name} {program.version}"):
-            fresh_module(folder, program)
-            logged(build_command(program, folder / "new"), cwd=folder, env=_environment(program))
-            (folder / "new").rename(done)
+    with _alone(folder):
+        if not done.is_dir():
+            with step(f"build {program.name} {program.version}"):
+                fresh_module(folder, program)
+                logged(build_command(program, folder / "new"), cwd=folder, env=_environment(program))
+                (folder / "new").rename(done)
     return done
 
 
@@ -121,6 +125,15 @@ def fresh_module(folder: Path, program: Program) -> None:
     (folder / "go.mod").write_text(own_module(program, theirs))
     sums = Path(module["Dir"]) / "go.sum"
     (folder / "go.sum").write_text(sums.read_text() if sums.exists() else "")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Has the folder to oneself: the tests of several files want the same program at the same time."""
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _download(program: Program) -> dict[str, Any]:
