@@ -24,6 +24,10 @@ SETTING = {"issuer": ISSUER, "audience": AUDIENCE, "kid": KID, "pem": PEM}
 #: what libscitokens calls them when it reads a WLCG token in its usual, compatible way
 CALLED = {READ: "read", CREATE: "create", MODIFY: "modify", STAGE: "storage.stage"}
 
+#: an enforcer judges by the moment in which it was made: tokens are older than any, however long the questions take
+ISSUED = int(time.time()) - 300
+LIFE = 24 * 3600
+
 plain = st.one_of(
     st.sampled_from(["john", "johnathan", "a", "aa", "b", "embargoed", "embargoed2", "x-y", "v1.0", "...", "~", "A"]),
     st.text("ab-._~", min_size=1, max_size=3).filter(lambda part: part not in (".", "..")),
@@ -80,9 +84,9 @@ def questions(draw: st.DrawFn, part: st.SearchStrategy[str]) -> tuple[tuple[Scop
 
 def token(held: tuple[Scope, ...]) -> str:
     """A token of these scopes, as an issuer of the WLCG profile signs it."""
-    now = int(time.time()) - 300  # an enforcer lives in the moment in which it was made
     claims = {"iss": ISSUER, "sub": "somebody", "aud": AUDIENCE, "wlcg.ver": "1.0", "jti": "1", "scope": text(held)}
-    return jwt.encode(claims | {"iat": now, "nbf": now, "exp": now + 3600}, KEY, "ES256", headers={"kid": KID})
+    times = {"iat": ISSUED, "nbf": ISSUED, "exp": ISSUED + LIFE}
+    return jwt.encode(claims | times, KEY, "ES256", headers={"kid": KID})
 
 
 def question(held: tuple[Scope, ...], wanted: str, place: Place) -> str:

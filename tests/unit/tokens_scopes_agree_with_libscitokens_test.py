@@ -9,6 +9,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from tests.fakes.authorizations import (
     token,
 )
 
-thorough = settings(max_examples=300, deadline=None)
+thorough = settings(max_examples=300)
 
 
 class Library:
@@ -118,6 +119,13 @@ def test_what_two_sets_have_in_common_opens_exactly_what_both_do(
 @given(made=scopes(plain))
 def test_a_scope_is_read_as_it_was_written(made: Scope) -> None:
     assert parse(str(made)) == made
+
+
+def test_the_library_takes_tokens_however_long_ago_it_was_made(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It judges by the moment in which it was made, so what it is asked must not depend on how long the tests take."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3600)
+    assert library.allows(parse_all("storage.read:/"), READ, Place(("x",)))
 
 
 def test_a_token_with_somebody_else_s_signature_opens_nothing(library: Library) -> None:
