@@ -20,6 +20,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 
 from facility.broker import reading
 from facility.broker.access_log import AccessLog
+from facility.broker.metrics import Metrics
 from facility.broker.parts import Broker, Surroundings
 from facility.broker.shards import SHARDS
 from facility.kubernetes import Kubernetes
@@ -85,6 +86,7 @@ class World:
         (self.keys / "current").write_bytes(Fernet.generate_key())
         self.issuer_timeout = 10.0
         self.broker: Broker
+        self.metrics: Metrics
         self._api_url = self._broker_url = ""
         self._http: aiohttp.ClientSession
 
@@ -218,9 +220,9 @@ class World:
             )
             self.broker = Broker(around)
             await stack.enter_async_context(self.broker.run())
-            self._broker_url = await _serve(
-                stack, self.authority, self.broker.application(), access_log_class=AccessLog, **reading.LIMITS
-            )
+            self.metrics, app = Metrics(self.broker), self.broker.application()
+            app.middlewares.append(self.metrics.counting)
+            self._broker_url = await _serve(stack, self.authority, app, access_log_class=AccessLog, **reading.LIMITS)
             await asyncio.wait_for(self.broker.vo_mirror.synced.wait(), 5)
             await eventually(lambda: len(self.broker.holding.shards) == SHARDS)
             yield
