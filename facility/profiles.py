@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from facility.model import Count, Group, Model, ObjectName, Prefix, Quantity, Slug
 
@@ -22,6 +22,13 @@ RESERVED = (
 )
 #: where volumes may be seen: anywhere else they would hide what images and the facility have there
 MOUNT_ROOTS = ("cvmfs", "data", "mnt", "media", "srv", "software", "shared")
+
+
+def not_ours(environment: dict[str, str]) -> dict[str, str]:
+    """The environment, if it changes nothing that the facility sets. Raises ValueError."""
+    if taken := sorted(name for name in environment if name.startswith(RESERVED)):
+        raise ValueError(f"{taken[0]} is set by the facility itself")
+    return environment
 
 
 class Profile(Model):
@@ -47,19 +54,12 @@ class Profile(Model):
     memory: Quantity | None = Field(default=None, description="Memory that the server is sure to have.")
     memory_limit: Quantity | None = Field(default=None, description="Memory beyond which it is ended.")
     gpus: Count = Field(default=0, description="GPUs.")
-    environment: dict[EnvironmentName, Annotated[str, Field(max_length=4096)]] = Field(
-        default={}, max_length=64, description="Environment of the server. Everybody can read it: no secrets."
+    environment: Annotated[dict[EnvironmentName, Annotated[str, Field(max_length=4096)]], AfterValidator(not_ours)] = (
+        Field(default={}, max_length=64, description="Environment of the server. Everybody can read it: no secrets.")
     )
     node_selector: dict[str, Annotated[str, Field(max_length=63)]] = Field(
         default={}, max_length=16, description="Labels that the node must have."
     )
-
-    @field_validator("environment")
-    @classmethod
-    def _not_ours(cls, value: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(name for name in value if name.startswith(RESERVED)):
-            raise ValueError(f"{taken[0]} is set by the facility itself")
-        return value
 
 
 class SharedVolume(Model):

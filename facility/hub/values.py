@@ -15,7 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from facility.hub.database import postgres_url
 from facility.model import Model, Quantity
-from facility.profiles import RESERVED, EnvironmentName
+from facility.profiles import EnvironmentName, not_ours
 
 PATH = Path("/etc/facility/hub/values.yaml")
 #: Kubernetes' own objects, passed on as they are; the API server checks them
@@ -131,7 +131,7 @@ class Singleuser(Model):
     cpu: Amount = Amount()
     memory: Memory = Memory()
     extra_resource: Extra = Extra()
-    extra_env: dict[EnvironmentName, str] = Field(default={})
+    extra_env: Annotated[dict[EnvironmentName, str], AfterValidator(not_ours)] = Field(default={})
     extra_labels: dict[str, str] = Field(default={})
     extra_annotations: dict[str, str] = Field(default={})
     node_selector: dict[str, str] = Field(default={})
@@ -145,13 +145,6 @@ class Singleuser(Model):
     extra_containers: Objects = Field(default={})
     extra_pod_config: Object = Field(default={})
     events: bool = True
-
-    @field_validator("extra_env")
-    @classmethod
-    def _not_ours(cls, value: dict[str, str]) -> dict[str, str]:
-        if taken := sorted(name for name in value if name.startswith(RESERVED)):
-            raise ValueError(f"{taken[0]} is set by the facility itself")
-        return value
 
 
 class Cull(Model):
