@@ -76,7 +76,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     certificate, kubernetes = Certificate(directory / "tls"), connect()
     settings = site.load(directory / "site.yaml")
-    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys, waiting=room(), **more)
+    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys, waiting=room(), broken=stop.set, **more)
     try:
         broker = Broker(around)
         async with broker.run():

@@ -138,6 +138,11 @@ class TokenCache:
             del self._people[key.vo, key.user].kept[key]
             self._changed(key)
 
+    def overdue(self, key: Key, least: float = 0.0) -> bool:
+        """Whether what is kept has so little life left that a new token would be here by now if one could be had."""
+        kept = self._find(key)
+        return kept is not None and self._left(kept) <= max(kept.margin, least)
+
     def entries(self, vo: str | None = None, user: str | None = None) -> list[Entry]:
         """What is kept and has not expired, of everybody, of a VO, or of one user of it."""
         now = self._now()
@@ -159,12 +164,14 @@ class TokenCache:
         return person.kept.get(key) if person else None
 
     def _good(self, kept: _Kept, least: float) -> bool:
-        now = self._now()
-        left = kept.entry.token.expires - now
+        left = self._left(kept)
         if left <= 0:
             return False
         _check(kept.entry.life, least)
-        return left > max(kept.margin, least) or now < kept.pause
+        return left > max(kept.margin, least) or self._now() < kept.pause
+
+    def _left(self, kept: _Kept) -> float:
+        return kept.entry.token.expires - self._now()
 
     def _of(self, vo: str | None, user: str | None) -> Iterator[_Kept]:
         if vo is not None and user is not None:

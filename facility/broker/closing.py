@@ -15,11 +15,10 @@ from contextlib import suppress
 from typing import Any
 
 from facility import names
-from facility.broker.errors import BrokerError
 from facility.broker.people import CONDITION, People
 from facility.broker.revocation import Revocation
-from facility.broker.sessions import SIGN_IN_AGAIN, VO_CLOSED, Sessions, Shards
-from facility.broker.shards import MovedError, shard_of
+from facility.broker.sessions import SIGN_IN_AGAIN, VO_CLOSED, Sessions
+from facility.broker.shards import MovedError, Shards, shard_of
 from facility.broker.store import Kind, Store, StoreError
 from facility.broker.vos import VirtualOrganizations
 from facility.kubernetes import Json
@@ -79,8 +78,6 @@ class Closing:
         """All VOs and people are known: what went while no broker was there is seen now."""
         for user in list(self._told):
             self._settle(user)
-        if not self._store.follows_people:
-            self._begin("", self._sweep())
         for name in {user.partition("-")[0] for user in self._told}:
             if self._vos.find(name) is None:
                 self._begin(name, self._end_all(name, None))
@@ -147,18 +144,6 @@ class Closing:
                 return
             if not all(await asyncio.gather(*(self._end(user, name, vo, until) for user in users))):
                 await self._sleep(PAUSE)
-
-    async def _sweep(self) -> None:
-        """Removes what is stored of people who went while no broker was there, where the store does not by itself."""
-        for vo in {name for name in self._vos.names() if not self._vos.going(name)}:
-            try:
-                left = [user async for user in self._store.owners(Kind.SESSION, vo) if user not in self._told]
-                for user in left:
-                    if not await self._people.known(user):  # nor have they just signed in
-                        await self._sessions.erase(user)
-                        await self._store.delete(Kind.TOKENS, user)
-            except (StoreError, BrokerError) as error:
-                log.warning("sessions of people of %s who have gone: %s", vo, error)
 
     async def _end(self, user: str, name: str, vo: VirtualOrganization | None, until: float) -> bool:
         """Whether the user's session is no more, or may stay after all."""

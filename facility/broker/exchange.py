@@ -93,7 +93,8 @@ class Exchange:
         session = await self._session(vo, whose)
         scopes = _choose(policy.granted(self._policy(caller, vo), session.granted), ask, vo.name)
         token = await self._get(vo, whose, ask, scopes, self._renewal.of_person)
-        return Given(token, session.trouble)
+        overdue = self._cache.overdue(_key(vo, whose, ask, scopes), ask.least)
+        return Given(token, session.trouble if overdue else None)
 
     async def wanted(self, caller: Caller) -> Holding:
         """What this caller's agent keeps; of an access point, what jobs may have. Raises BrokerError: it is unknown."""
@@ -142,12 +143,17 @@ class Exchange:
         scopes: tuple[Scope, ...],
         renew: Callable[[VirtualOrganization, str, str, tuple[Scope, ...], float], Awaitable[Token]],
     ) -> Token:
-        scopes = tuple(sorted(scopes))
-        key = Key(vo.name, user, ask.audience, algebra.text(scopes))
+        def fetch(need: float) -> Awaitable[Token]:
+            return renew(vo, user, ask.audience, tuple(sorted(scopes)), need)
+
         try:
-            return await self._cache.get(key, lambda need: renew(vo, user, ask.audience, scopes, need), ask.least)
+            return await self._cache.get(_key(vo, user, ask, scopes), fetch, ask.least)
         finally:
             self._vos.get(vo.name)  # closed meanwhile: no token goes out, whatever came of the request
+
+
+def _key(vo: VirtualOrganization, user: str, ask: Ask, scopes: tuple[Scope, ...]) -> Key:
+    return Key(vo.name, user, ask.audience, algebra.text(sorted(scopes)))
 
 
 def _choose(allowed: Allowed, ask: Ask, vo: str) -> tuple[Scope, ...]:

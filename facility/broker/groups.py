@@ -63,6 +63,12 @@ class Groups:
             self._begin(session.record.user)
         return True
 
+    def changed(self, vo: VirtualOrganization) -> None:
+        """The VO may let other groups in than before: whoever is in memory and in none of them is out now."""
+        for session in self._sessions.known(vo.name):
+            if not session.dead and not _admitted(vo, session):
+                self._begin(session.record.user)
+
     async def settle(self) -> None:
         """Waits for all that is under way: an issuer may have rotated a refresh token."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from facility.broker import errors
 from facility.broker.cache import Fetch, Key, Token, TokenCache
-from facility.broker.sessions import Shards
-from facility.broker.shards import MovedError
+from facility.broker.shards import MovedError, Shards
 from facility.broker.shelf import Shelf, owner_of
 
 

@@ -19,6 +19,7 @@ from facility.broker.callers import Callers
 from facility.broker.changes import MOST, Changes
 from facility.broker.clients import Clients
 from facility.broker.closing import Closing
+from facility.broker.departures import Departures
 from facility.broker.desk import Desk
 from facility.broker.exchange import Exchange
 from facility.broker.forwarding import Forwarding
@@ -38,11 +39,11 @@ from facility.broker.routes import Routes
 from facility.broker.sessions import Sessions
 from facility.broker.shards import SHARDS
 from facility.broker.shelf import Shelf
-from facility.broker.store import StoreError
 from facility.broker.stores import made
 from facility.broker.transport import TOTAL, Transport
 from facility.broker.vos import VirtualOrganizations
 from facility.kubernetes import Json, Kubernetes
+from facility.secrecy import place
 from facility.vo import VirtualOrganization
 from facility.watching import Mirror
 
@@ -71,6 +72,8 @@ class Surroundings:
     me: Me = ALONE
     terms: Terms = TERMS
     heart: Callable[[], float] = time.monotonic
+    #: told when a part that is never done has failed: the process has to end, and begin anew
+    broken: Callable[[], None] = lambda: None
 
 
 class Broker:
@@ -118,6 +121,9 @@ class Broker:
             self._complete,
             now,
         )
+        self.departures = Departures(
+            self.vos, self.people, self.sessions, self.store, self.cache, self._revocation, self.changes.tell
+        )
         self.holding.keeper = Memory(self.sessions, self.cache, self.shelf, self.closing)
 
     def application(self) -> web.Application:
@@ -146,7 +152,7 @@ class Broker:
     async def run(self) -> AsyncIterator[None]:
         """Watches and reports while entered; at the end waits for refreshes under way and stores what is unsaved."""
         for part in (self.vo_mirror, self.user_mirror, self.people, self.holding, self.shelf):
-            self._spawn(part.run())
+            self._spawn(self._always(part.run()))
         self._spawn(self._listed())
         try:
             yield
@@ -155,6 +161,7 @@ class Broker:
             await self.cache.settle()
             await self.groups.settle()
             await self.closing.stop()
+            await self.departures.stop()
             await self.leave()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.people.write_pending(), LAST_WORDS)
@@ -175,6 +182,14 @@ class Broker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _always(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever a part has not foreseen: without it the broker would serve on, and something would never be done."""
+        try:
+            await work
+        except Exception as error:
+            log.critical("a part of the broker has failed: %s", place(error))
+            self._around.broken()
+
     def _report(self, user: str, state: str, reason: str) -> None:
         self.people.report(user, state, reason)
         self.changes.tell(user)
@@ -186,6 +201,7 @@ class Broker:
         await self.vo_mirror.synced.wait()
         await self.user_mirror.synced.wait()
         self.closing.listed()
+        self.departures.listed(self._uids)
 
     async def _send_away(self, _: web.Application) -> None:
         """Answers all who wait for news: the process ends."""
@@ -198,6 +214,8 @@ class Broker:
             self.cache.drop(name)
             self.issuers.forget(name)
             self.sessions.forget(lambda record: record.vo == name)
+        if vo is not None and not vo.closed:
+            self.groups.changed(vo)
         self.closing.vo(name, vo or before)
         self.changes.tell(name)
 
@@ -215,13 +233,4 @@ class Broker:
     def _drop_user(self, user: str) -> None:
         self.closing.gone(user)
         self._uids.pop(user, None)
-        with suppress(names.BadNameError):
-            self.cache.drop(names.split_hub_user(user)[0], user)
-            self._spawn(self._erase(user))
-
-    async def _erase(self, user: str) -> None:
-        try:
-            await self.sessions.erase(user)
-            self.changes.tell(user)
-        except StoreError as error:
-            log.warning("session of %s, who has gone, is not removed: %s", user, error)
+        self.departures.gone(user)

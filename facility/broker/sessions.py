@@ -11,11 +11,11 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from facility.broker.merging import merged
+from facility.broker.shards import Alone, Shards
 from facility.broker.store import (
     ConflictError,
     Kind,
@@ -36,41 +36,6 @@ SIGNED_IN, SIGN_IN_AGAIN = "SignedIn", "SignInAgain"
 NOT_IN_GROUP, VO_CLOSED = "NotInGroup", "VOClosed"
 ISSUER_UNAVAILABLE, CLIENT_REFUSED, ANSWER_REFUSED = "IssuerUnavailable", "ClientRefused", "AnswerRefused"
 TRIES = 4  # writes against somebody who keeps writing
-
-
-class Shards(Protocol):
-    """Whose sessions this replica may use (`holding.Holding`)."""
-
-    def held(self, owner: str) -> bool:
-        """Whether this owner's session is used here."""
-
-    def owns(self, owner: str) -> bool:
-        """Whether it is written here: also while it is being handed over."""
-
-    def check(self, owner: str, least: float = 0.0) -> None:
-        """Raises MovedError unless it is, for more than `least` seconds."""
-
-    def using(self, owner: str) -> AbstractContextManager[None]:
-        """Keeps it here. Raises MovedError."""
-
-
-class Alone:
-    """The only replica there is."""
-
-    def held(self, _: str) -> bool:
-        """Everybody's."""
-        return True
-
-    def owns(self, _: str) -> bool:
-        """Everybody's."""
-        return True
-
-    def check(self, _: str, _least: float = 0.0) -> None:
-        """Never moved."""
-
-    def using(self, _: str) -> AbstractContextManager[None]:
-        """Stays anyway."""
-        return nullcontext()
 
 
 @dataclass
@@ -162,11 +127,19 @@ class Sessions:
         self._known.pop(user, None)
         self._report(user, "dead", reason)
 
-    async def erase(self, user: str) -> None:
-        """Removes the session of a person who is none any more. Raises StoreError."""
+    async def erase(self, user: str) -> Record | None:
+        """Removes the session of a person who is none any more; what it was, if memory had it.
+
+        Raises:
+            StoreError: it is stored still, and dead here.
+        """
         async with self._locks[user]:
-            self._known.pop(user, None)
+            session = self._known.get(user)
+            if session is not None:
+                session.record = replace(session.record, state="dead", reason=SIGN_IN_AGAIN)
             await self._store.delete(Kind.SESSION, user)
+            self._known.pop(user, None)
+            return session.record if session else None
 
     def forget(self, which: Callable[[Record], bool]) -> None:
         """Drops sessions from memory; what is stored stays, and so does what could not be stored yet."""
@@ -242,6 +215,10 @@ class Sessions:
                 await self.save(session)
             except StoreError as error:
                 log.error("the session of %s could not be saved: %s", session.record.user, error)
+
+    def known(self, vo: str) -> list[Session]:
+        """Those of a VO that are in memory."""
+        return [session for session in self._known.values() if session.record.vo == vo]
 
     def tally(self) -> Counter[tuple[str, str, str]]:
         """How many sessions in memory there are, by VO, state and reason."""

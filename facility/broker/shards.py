@@ -7,7 +7,9 @@ in Leases (`leases`), where any administrator can see it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
+from typing import Protocol
 
 #: as many as there are; another number needs all replicas to end first
 SHARDS = 16
@@ -15,6 +17,41 @@ SHARDS = 16
 
 class MovedError(Exception):
     """This replica may not use the session's refresh token now: another one may, or nobody knows yet."""
+
+
+class Shards(Protocol):
+    """Whose sessions this replica may use (`holding.Holding`)."""
+
+    def held(self, owner: str) -> bool:
+        """Whether this owner's session is used here."""
+
+    def owns(self, owner: str) -> bool:
+        """Whether it is written here: also while it is being handed over."""
+
+    def check(self, owner: str, least: float = 0.0) -> None:
+        """Raises MovedError unless it is, for more than `least` seconds."""
+
+    def using(self, owner: str) -> AbstractContextManager[None]:
+        """Keeps it here. Raises MovedError."""
+
+
+class Alone:
+    """The only replica there is."""
+
+    def held(self, _: str) -> bool:
+        """Everybody's."""
+        return True
+
+    def owns(self, _: str) -> bool:
+        """Everybody's."""
+        return True
+
+    def check(self, _: str, _least: float = 0.0) -> None:
+        """Never moved."""
+
+    def using(self, _: str) -> AbstractContextManager[None]:
+        """Stays anyway."""
+        return nullcontext()
 
 
 def shard_of(owner: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 from facility.broker.cache import Entry, Key, Token
 from facility.broker.store import ConflictError, Content, Kind, Store, StoreError, UnreadableError, vo_of
@@ -109,7 +109,7 @@ class Shelf:
             self._versions[owner] = found.version if found else None
         if found is None or issuer is None or drops != self.drops(vo, user):
             return []
-        return _entries(vo, user, found.content, issuer)
+        return entries_in(vo, user, found.content, issuer)
 
     async def run(self) -> None:
         """Writes what is due, until cancelled."""
@@ -170,11 +170,19 @@ class Shelf:
         try:
             version = await self._put(owner, content, self._versions.get(owner))
         except ConflictError:
-            found = await self._store.read(Kind.TOKENS, owner)
-            version = await self._put(owner, content, found.version if found else None)
+            version = await self._put(owner, content, await self._version(owner))
         self._versions[owner], self._written[owner] = version, self._pulse()
         if self._content(vo, user) is None:
             self.drop(vo, user)
+
+    async def _version(self, owner: str) -> str | None:
+        """The version of what is stored; what nobody can open makes room."""
+        try:
+            found = await self._store.read(Kind.TOKENS, owner)
+        except UnreadableError:
+            await self._store.delete(Kind.TOKENS, owner)
+            return None
+        return found.version if found else None
 
     async def _remove(self, owner: str, held: bool) -> None:
         if not held or self._versions.get(owner, "") is not None:
@@ -213,14 +221,17 @@ def _plain(entry: Entry) -> Content:
     }
 
 
-def _entries(vo: str, user: str, content: Content, issuer: str) -> list[Entry]:
-    """The tokens of a document, as far as they are of the VO's issuer."""
+def entries_in(vo: str, user: str, content: Content, issuer: str) -> list[Entry]:
+    """The tokens of a document, as far as they are of the VO's issuer; none where it is not as this version has it."""
     if content.get("issuer") != issuer:
         return []
-    return list(_read(vo, user, content.get("tokens") or []))
+    try:
+        return [_entry(vo, user, one) for one in content.get("tokens") or []]
+    except (LookupError, TypeError, ValueError):
+        log.warning("tokens of %s: written by another version; they are asked for again", owner_of(vo, user))
+        return []
 
 
-def _read(vo: str, user: str, tokens: Iterable[Content]) -> Iterable[Entry]:
-    for one in tokens:
-        key = Key(vo, user, one["audience"], one["asked"])
-        yield Entry(key, Token(one["token"], one["scope"], one["expires"]), one["life"])
+def _entry(vo: str, user: str, one: Content) -> Entry:
+    key = Key(vo, user, str(one["audience"]), str(one["asked"]))
+    return Entry(key, Token(str(one["token"]), str(one["scope"]), float(one["expires"])), float(one["life"]))

@@ -19,7 +19,7 @@ from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, World, eventually
 from tests.fakes.ports import free_port
 
-SHORT = Terms(period=0.05, deadline=1.2, life=1.4)
+SHORT = Terms(period=0.05, deadline=2.0, life=2.3)
 ALICE = "cms-alice"
 TIMEOUT = 0.4  # seconds of a request to the issuer: well below the deadline
 
