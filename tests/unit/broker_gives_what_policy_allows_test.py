@@ -123,6 +123,15 @@ async def test_a_token_of_an_issuer_in_trouble_comes_with_a_warning(world: World
     assert "The issuer gives no answer" in answer.body["warning"]
 
 
+async def test_a_token_that_is_not_due_comes_without_a_warning_whatever_befell_another(world: World) -> None:
+    await world.sign_in()
+    await world.token()
+    world.issuer.claims = {"aud": "https://elsewhere.test"}
+    assert (await world.token(audience=world.compute)).status == 503
+    assert (await world.state())["reason"] == "AnswerRefused"
+    assert "warning" not in (await world.token()).body
+
+
 async def test_the_issuer_s_own_refusal_is_passed_on_without_its_words(world: World) -> None:
     refresh = await world.sign_in()
     world.issuer.grants[refresh].scopes = frozenset({OPEN})

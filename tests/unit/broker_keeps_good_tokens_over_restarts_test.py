@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facility.broker import shelf
+from facility.broker.store import Kind
 from tests.fakes.authority import Authority
-from tests.fakes.broker_world import EMBARGOED, OPEN, SECRETS, USERS, VOS, World, eventually, facility
+from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, SECRETS, USERS, VOS, World, eventually, facility
 
 TOKENS = f"{SECRETS}/tokens-cms-alice"
 PEOPLE = ("alice", "bob", "carol")
@@ -203,4 +205,29 @@ async def test_a_store_that_cannot_be_read_means_asking_the_issuer(tmp_path: Pat
     async with facility(tmp_path) as world:
         await world.sign_in()
         world.api.fault = lambda method, path: 500 if (method, path) == ("GET", TOKENS) else None
+        assert (await world.token()).status == 200
+
+
+async def test_a_document_that_nobody_can_open_makes_room_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "SOON", 0.01)
+    async with facility(tmp_path) as world:
+        await world.sign_in()
+        meta = {"labels": {"analysis-facility.io/component": "tokens"}}
+        world.api.fault = lambda method, path: 500 if (method, path) == ("GET", TOKENS) else None
+        await world.token()  # what is stored is not known at this moment
+        world.api.put(TOKENS, {"metadata": meta, "data": {"key": "", "record": ""}})
+        world.api.fault = lambda _method, _path: None
+        await eventually(lambda: bool(world.api.objects.get(TOKENS, {}).get("data", {}).get("record")))
+        world.broker.cache.drop("cms", "cms-alice")
+        await eventually(lambda: TOKENS not in world.api.objects)  # and it goes on
+
+
+@pytest.mark.parametrize("tokens", [[{"audience": LAKE}], [7], 7, [{"expires": "soon"}]])
+async def test_what_another_version_wrote_is_asked_for_again(tmp_path: Path, tokens: Any) -> None:
+    async with facility(tmp_path) as world:
+        await world.sign_in()
+        content = {"user": "cms-alice", "issuer": world.issuer.url, "tokens": tokens}
+        await world.broker.store.write(Kind.TOKENS, content, None)
         assert (await world.token()).status == 200

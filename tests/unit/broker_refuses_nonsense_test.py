@@ -59,6 +59,7 @@ def confused() -> str:
 #: visibly no identity tokens
 VISIBLE: dict[str, str] = {
     "a word": "no_token",
+    "two dots": "..",
     "two parts": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ0b2tlbi1icm9rZXIifQ",
     "five parts, as encrypted tokens have": ".".join(
         [segment({"alg": "RSA-OAEP", "enc": "A256GCM"}), *("AAAAAAAA",) * 4]
@@ -130,6 +131,15 @@ def chunked(*chunks: bytes, end: bool = True) -> bytes:
 #: bytes, and the status that they are answered with
 REQUESTS: dict[str, tuple[Callable[[], bytes], int]] = {
     "nothing in it": (lambda: post(b""), 400),
+    "an identity token of nothing": (lambda: post(encoded(subject_token="")), 400),
+    "an identity token of 60 KiB": (
+        lambda: post(encoded(subject_token=token({"alg": "RS256"}, {"x": "y" * 40_000}))),
+        400,
+    ),
+    "a bearer of 7 KiB": (
+        lambda: f"GET /wanted HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {'secret-thing' * 600}\r\n\r\n".encode(),
+        401,
+    ),
     "a megabyte": (lambda: post(b"a=" + b"x" * GIANT), 413),
     "a megabyte that is only announced": (lambda: post(b"", Content_Length=str(GIANT)), 413),
     "a megabyte in chunks": (lambda: chunked(*[b"x" * 8192] * 128), 413),

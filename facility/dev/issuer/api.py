@@ -83,9 +83,8 @@ class _Api:
         if record and record["client_id"] != client.client_id:
             return Response("", 403)
         with store.transaction():
-            store.drop("access", token)
             store.drop("refresh", token)
-            store.drop_below("access", token)
+            self._issuer.clear(token)
         return Response("", 200)
 
     def devicecode(self) -> Response:

@@ -97,7 +97,7 @@ class RefreshGrant(IssuerGrant):
         asked = self._scopes(grant, client)
         words = audience.at_refresh(self.form, grant.audience, grant.resource)
         if client.clear_access_tokens_on_refresh:
-            self.issuer.store.drop_below("access", token)
+            self.issuer.clear(token)
         return self.issuer.respond(grant, self._rotated(token, grant, client), scopes=asked, audience=words)
 
     def _grant(self, token: str, client: Client) -> Grant:

@@ -63,6 +63,9 @@ class Settings(_Model):
     publish_ahead: Annotated[int, Field(ge=0)] = 600
     #: a token exchange may give scopes that the exchanged token lacks; newer IAMs can forbid that for a VO
     exchange_widens: bool = True
+    #: access tokens are looked up, so that they can be cleared and revoked; newer IAMs can do without a record of them,
+    #: and believe a token until its end
+    access_tokens_on_record: bool = True
     mood: Mood = Mood()
 
 

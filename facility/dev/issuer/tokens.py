@@ -76,6 +76,12 @@ class Issuer:
             expires = min(int(self.now()) + grace, record["exp"])
             self.store.put("refresh", refresh_token, record | {"exp": expires}, expires)
 
+    def clear(self, token: str) -> None:
+        """Ends an access token, or those that hang below a refresh token, where any can be ended before their time."""
+        if self.settings.access_tokens_on_record:
+            self.store.drop("access", token)
+            self.store.drop_below("access", token)
+
     def person(self, grant: Grant) -> Person | None:
         """The person behind a grant; none for a client's own."""
         return self.known(grant.sub or None)
