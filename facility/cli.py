@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from facility.commands import get_token, login, oidc_token, status
+from facility.commands import get_token, login, oidc_token, status, surroundings
 from facility.why import main as why
 
 USAGE = 2
@@ -33,6 +33,7 @@ COMMANDS = {
     "get-token": Command("write an access token where programs look for it", get_token.options, get_token.run),
     "status": Command("who you are, your lakes, and which tokens are good how long", status.options, status.run),
     "why": Command("why you can, or cannot, read a file of the lake", why.options, why.run),
+    "env": Command("shell commands for a machine of your own", surroundings.options, surroundings.run),
     "login": Command("sign in on your own machine", login.options, login.login),
     "logout": Command("end that session, at its issuer too", login.out_options, login.logout),
 }

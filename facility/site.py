@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from facility import names
 from facility.model import Https, Model, ObjectName, Prefix, Quantity
@@ -14,6 +15,8 @@ from facility.profiles import SharedVolume
 
 _PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}$"
 DEFAULT_PATH = Path("/etc/facility/site.yaml")
+_DOMAIN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
+Block = Annotated[str, AfterValidator(lambda text: str(ip_network(text))), Field(max_length=64)]
 
 
 class Namespaces(Model):
@@ -98,6 +101,18 @@ class Storage(Model):
     vault: Vault | None = None
 
 
+class Outside(Model):
+    """How people's own machines reach caches and access points: by a Service for each, under names of one domain."""
+
+    domain: Annotated[str, Field(pattern=_DOMAIN, max_length=190)] = Field(
+        description="Their names are xcache-<vo> and ap-<vo> in this domain."
+    )
+    annotations: dict[str, str] = Field(default={}, description="Of the Services, such as a load balancer's settings.")
+    networks: tuple[Block, ...] = Field(
+        default=(), max_length=64, description="Networks that may come; all public addresses, and no others, if empty."
+    )
+
+
 class Site(Model):
     """Everything about this site that more than one part needs."""
 
@@ -124,6 +139,9 @@ class Site(Model):
     )
 
     storage: Storage = Storage()
+    outside: Outside | None = Field(
+        default=None, description="Ways in for people's own machines; without it caches and access points have none."
+    )
 
     @property
     def broker_url(self) -> str:
@@ -151,6 +169,10 @@ class Site(Model):
     def xcache(self, vo: str) -> str:
         """Host name of a VO's cache."""
         return names.host(names.xcache(vo), self.namespaces.facility)
+
+    def outside_hosts(self, service: str) -> tuple[str, ...]:
+        """The name by which people's own machines reach a cache or access point; none where they do not."""
+        return (f"{service}.{self.outside.domain}",) if self.outside else ()
 
 
 def load(path: Path = DEFAULT_PATH) -> Site:

@@ -17,13 +17,13 @@ class Machine:
     """A session of this machine with a VO."""
 
     def __init__(self, access: Access, vo: str, now: Callable[[], float] = time.time) -> None:
-        self._access, self._vo, self._now = access, vo, now
+        self._access, self.vo, self._now = access, vo, now
 
     def get(self, ask: Ask) -> Given:
         """Asks the issuer when no token at hand will do."""
         wish = Wish(ask.audience, ask.name, ask.scope, ask.life or Wish.least, ask.new)
         try:
-            audience, token = self._access.token(self._vo, wish)
+            audience, token = self._access.token(self.vo, wish)
         except LaptopError as error:
             raise NoTokenError(str(error)) from None
         return Given(token.value, int(token.expires - self._now()), token.scope, audience)

@@ -120,6 +120,9 @@ COLLECTOR_HOST = {site.central_manager}:{names.CONDOR_PORT}
 CONDOR_IDS = {POOL_ID}.{POOL_ID}
 SCHEDD_NAME = {site.schedd(vo.name)}
 NETWORK_HOSTNAME = {site.access_point(vo.name)}
+# people's own machines know no collector: who comes to the port by its name and asks for nobody means the schedd
+SCHEDD_ARGS = -sock schedd
+SHARED_PORT_DEFAULT_ID = schedd
 SCHEDD_INTERVAL = 10
 SCHEDD_MIN_INTERVAL = 1
 SCHEDD.SEC_DEFAULT_AUTHENTICATION_METHODS = IDTOKENS, SCITOKENS

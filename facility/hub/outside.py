@@ -6,8 +6,10 @@ Everybody may read it; it holds no secret. A VO is in it while it is open and na
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
@@ -21,14 +23,19 @@ from facility.vo import VirtualOrganization
 FRESH = 300
 
 
-def document(vos: Iterable[VirtualOrganization], site: Site) -> dict[str, Any]:
-    """All VOs that `facility login` is offered for, by name."""
+#: beside the bundle of what the hub itself trusts: the facility's own authority, PEM
+_OWN = "own.crt"
+
+
+def document(vos: Iterable[VirtualOrganization], site: Site, trust: str = "") -> dict[str, Any]:
+    """All VOs that `facility login` is offered for, by name. `trust`: the authority of their servers, PEM."""
     offered = {vo.name: vo for vo in vos if vo.ready and not vo.closed and vo.spec.login.device_client}
-    return {"vos": {name: _vo(vo, site) for name, vo in sorted(offered.items())}}
+    return {"vos": {name: {**_vo(vo, site), "trust": trust} for name, vo in sorted(offered.items())}}
 
 
 def _vo(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-    spec, cache = vo.spec, f"{site.xcache(vo.name)}:{names.XROOTD_PORT}"
+    spec, service = vo.spec, names.xcache(vo.name)
+    cache = f"{_host(service, site.namespaces.facility, site)}:{names.XROOTD_PORT}"
     allowed = policy.notebook(spec, site.compute_audience)
     return {
         "title": spec.display_name or vo.name,
@@ -51,7 +58,13 @@ def _vo(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 
 def _batch(vo: str, site: Site) -> dict[str, str]:
-    return {"pool": f"{site.central_manager}:{names.CONDOR_PORT}", "schedd": site.schedd(vo)}
+    service = names.access_point(vo)
+    return {"schedd": f"{_host(service, site.namespaces.batch, site)}:{names.CONDOR_PORT}"}
+
+
+def _host(service: str, namespace: str, site: Site) -> str:
+    """The public name; without one, that of the facility's own network."""
+    return next(iter(site.outside_hosts(service)), names.host(service, namespace))
 
 
 class OutsideHandler(BaseHandler):  # type: ignore[misc]
@@ -65,4 +78,11 @@ class OutsideHandler(BaseHandler):  # type: ignore[misc]
     async def get(self) -> None:
         vos = [one.vo for one in self.authenticator.providers.values()]
         self.set_header("Cache-Control", f"public, max-age={FRESH}")
-        self.finish(document(vos, self.authenticator.site))
+        self.finish(document(vos, self.authenticator.site, _trust(self.authenticator.bundle)))
+
+
+def _trust(bundle: str) -> str:
+    try:
+        return Path(bundle or os.environ.get("SSL_CERT_FILE", "")).with_name(_OWN).read_text()
+    except (OSError, ValueError):
+        return ""  # a hub of the site's own, which has no such file

@@ -6,6 +6,7 @@ Never in an argument, an environment variable, a log or the text of an error.
 from __future__ import annotations
 
 import importlib
+import ssl
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +81,15 @@ def library() -> Any | None:
         return None
     priority = getattr(keyring.get_keyring(), "priority", 0)
     return keyring if isinstance(priority, int | float) and priority >= 1 else None
+
+
+def authorities() -> str:
+    """What this machine trusts anyway, PEM."""
+    files = ssl.get_default_verify_paths()
+    try:
+        return Path(files.cafile or files.openssl_cafile).read_text()
+    except OSError:
+        return ""
 
 
 def places(directory: Path) -> dict[str, Keeping]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,8 @@ from urllib.parse import urlsplit
 from facility.laptop.errors import LaptopError
 from facility.laptop.web import Web
 from facility.tokens.wire import Request, read_object
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # part of a file's name
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ class Named:
 
 @dataclass(frozen=True)
 class Offer:
-    """A VO that `facility login` works for. `lakes` and `batch` as in the document."""
+    """A VO that `facility login` works for. `lakes` and `batch` as in the document.
+
+    `trust`: PEM of the authorities of its caches and access points, besides those that the machine trusts anyway.
+    """
 
     vo: str
     title: str
@@ -33,6 +40,7 @@ class Offer:
     tokens: tuple[Named, ...]
     lakes: tuple[Mapping[str, str], ...]
     batch: Mapping[str, str]
+    trust: str = ""
 
     def document(self) -> dict[str, Any]:
         """As it was told."""
@@ -44,6 +52,7 @@ class Offer:
             "tokens": [vars(one) for one in self.tokens],
             "lakes": [dict(one) for one in self.lakes],
             "batch": dict(self.batch) or None,
+            "trust": self.trust,
         }
 
 
@@ -77,10 +86,11 @@ def read(vo: str, entry: Any) -> Offer:
             client=_text(entry["client_id"]),
             scopes=tuple(_text(one) for one in entry["scopes"]),
             tokens=tuple(
-                Named(_text(one["name"]), _text(one["audience"]), str(one["scope"])) for one in entry["tokens"]
+                Named(_name(one["name"]), _text(one["audience"]), str(one["scope"])) for one in entry["tokens"]
             ),
             lakes=tuple({key: _text(value) for key, value in one.items()} for one in entry["lakes"]),
             batch={key: _text(value) for key, value in (entry.get("batch") or {}).items()},
+            trust=_certificates(entry.get("trust") or ""),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise LaptopError(f"what the hub tells of {vo!r} makes no sense: is this command older than the hub?") from None
@@ -90,3 +100,18 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise ValueError
     return value
+
+
+def _name(value: Any) -> str:
+    if not _NAME.fullmatch(_text(value)):
+        raise ValueError
+    return str(value)
+
+
+def _certificates(value: Any) -> str:
+    try:
+        if value:
+            ssl.create_default_context(cadata=value)
+    except ssl.SSLError:
+        raise ValueError from None
+    return str(value)

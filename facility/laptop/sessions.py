@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -90,10 +91,21 @@ class Sessions:
 
     def forget(self, vo: str) -> None:
         """Nothing of a session is left here. Raises LaptopError."""
-        for name in (f"{checked(vo)}.access", f"{vo}.json"):
+        for name in (f"{checked(vo)}.access", f"{vo}.json", f"{vo}.crt"):
             private.remove(self._directory / name)
+        shutil.rmtree(self.tokens(vo), ignore_errors=True)
         for place in self.places.values():
             place.remove(vo)
+
+    def tokens(self, vo: str) -> Path:
+        """The directory of token files for programs that look for one."""
+        return self._directory / f"{checked(vo)}.tokens"
+
+    def bundle(self, record: Record) -> Path:
+        """The file of all authorities that caches and access points may be of, made anew. Raises LaptopError."""
+        path = self._directory / f"{record.vo}.crt"
+        private.write(path, f"{record.offer.trust}\n{keeping.authorities()}")
+        return path
 
     def access(self, vo: str) -> dict[str, Any]:
         """The access tokens that were got, by what they are for; {} when they cannot be read."""

@@ -49,9 +49,10 @@ def of_site(site: Site) -> list[Server]:
 
 def of_vo(vo: VirtualOrganization, site: Site) -> list[Server]:
     """A VO's own servers."""
-    cache = [_server(names.xcache(vo.name), site.namespaces.facility, vo.name)] if vo.spec.lakes else []
-    queue = [_server(names.access_point(vo.name), site.namespaces.batch, vo.name)] if vo.spec.batch.enabled else []
-    return cache + queue
+    spaces = site.namespaces
+    cache = [(names.xcache(vo.name), spaces.facility)] if vo.spec.lakes else []
+    queue = [(names.access_point(vo.name), spaces.batch)] if vo.spec.batch.enabled else []
+    return [_server(name, space, vo.name, site.outside_hosts(name)) for name, space in cache + queue]
 
 
 class Certificates:

@@ -9,6 +9,8 @@ from facility.operator.objects import Manifest
 from facility.site import Site
 
 NAME, KEY = "facility-trust", "ca.crt"
+#: what no machine outside trusts by itself, which the hub tells people's own machines
+OWN = "own.crt"
 
 
 def bundle(public: str, ca: str, site: Site) -> str:
@@ -17,11 +19,11 @@ def bundle(public: str, ca: str, site: Site) -> str:
     return "\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
-def build(text: str, site: Site) -> list[Manifest]:
-    """The ConfigMap in every namespace whose pods mount it."""
+def build(text: str, own: str, site: Site) -> list[Manifest]:
+    """The ConfigMap in every namespace whose pods mount it. `own`: without public authorities."""
     spaces = site.namespaces
     every = dict.fromkeys((spaces.facility, spaces.users, spaces.batch))
-    return [config_map(NAME, space, {KEY: text}, component="trust") for space in every]
+    return [config_map(NAME, space, {KEY: text, OWN: own}, component="trust") for space in every]
 
 
 def context(text: str) -> ssl.SSLContext:

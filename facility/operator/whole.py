@@ -64,12 +64,13 @@ class Whole:
     async def _once(self) -> None:
         ca = await self._secrets.ensure()
         await self.certificates.ensure(ca, certificates.of_site(self._site))
+        own = trust.bundle("", ca.certificate.decode(), self._site)
         bundle = trust.bundle(self._public, ca.certificate.decode(), self._site)
         if bundle != self._bundle:
             await self._discovery.trust(trust.context(bundle))
             self._bundle = bundle
         vos = sorted(self._good.values(), key=lambda one: (one.vo.created, one.name))
-        await self._write([*trust.build(bundle, self._site), *everything.of_site(vos, self._site)])
+        await self._write([*trust.build(bundle, own, self._site), *everything.of_site(vos, self._site)])
         self._written = {one.name: _matter(one) for one in vos}
 
     async def _write(self, manifests: list[Manifest]) -> None:

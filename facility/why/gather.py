@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from facility.why.facts import Address, Answer, Evidence, Lake, Place, Token, ad
 from facility.why.judge import lacks, scope_for
 
 _PORT = 1094
-Asked = Callable[[Address, str], Answer]
+#: of an address, with a token, trusting further authorities (PEM)
+Asked = Callable[[Address, str, str], Answer]
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,17 @@ def around() -> Around:
     return Around(os.environ, os.geteuid(), tried)
 
 
-def tried(where: Address, token: str) -> Answer:
+def tried(where: Address, token: str, further: str = "") -> Answer:
     """Over the protocol of the URL; over https where the machine has no XRootD client."""
+
+    def trust() -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if further:
+            context.load_verify_locations(cadata=further)
+        return context
+
     found = ask.root(where, token) if where.scheme == "root" else None
-    return found or ask.https(where, token)
+    return found or ask.https(where, token, trust)
 
 
 def gather(url: str, here: Around, vo: str = "") -> Evidence:
@@ -56,7 +65,8 @@ def gather(url: str, here: Around, vo: str = "") -> Evidence:
     where = address(url, place, _PORT)
     value, token = _token(here)
     host_known = where.host in place.caches
-    answer = here.asked(where, value) if value and host_known else Answer("nobody")
+    trust = record.offer.trust if record else ""
+    answer = here.asked(where, value, trust) if value and host_known else Answer("nobody")
     said = report(here.environment, status, Moment(steady(), here.now())).trouble if status else ()
     ahead = float((status.get("clock") or {}).get("ahead") or 0)
     policy = _policy(here, where, place, token, record)

@@ -111,6 +111,7 @@ class World:
         self.addresses: dict[str, set[str]] = {}
         self.hosts = Hosts(self.clock, self._lookup)
         self.public = authority.bundle.read_text()
+        self.site = SITE
         self.restart()
 
     def _lookup(self, host: str) -> set[str]:
@@ -120,7 +121,7 @@ class World:
 
     def restart(self) -> None:
         """A new operator that remembers nothing."""
-        around = Surroundings(self.cluster, SITE, self.discovery, self.hosts, self.clock, self.public)
+        around = Surroundings(self.cluster, self.site, self.discovery, self.hosts, self.clock, self.public)
         self.reconciler = Reconciler(around)
 
     def add_vo(self, name: str = "cms", created: int = 1, **spec: Any) -> None:

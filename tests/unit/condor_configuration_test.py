@@ -76,6 +76,12 @@ def test_the_collector_knows_itself_by_its_own_address() -> None:
     assert "people" not in found["ALLOW_WRITE"]
 
 
+def test_who_comes_to_an_access_points_port_and_names_no_daemon_speaks_with_the_schedd() -> None:
+    """So a person's own machine needs to know the port's address only, and no collector."""
+    found = read(ROLES["ap"], "SHARED_PORT_DEFAULT_ID", "SCHEDD_ARGS")
+    assert found["SCHEDD_ARGS"] == f"-sock {found['SHARED_PORT_DEFAULT_ID']}"
+
+
 def test_an_access_point_lets_its_own_vo_in_and_no_other() -> None:
     found = read(ROLES["ap"], "ALLOW_READ", "ALLOW_WRITE", "SCITOKENS_SERVER_AUDIENCE")
     assert found["ALLOW_WRITE"] == "cms_*@pool, condor@password, condor@pool"

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from facility.hub.outside import document
+from facility.site import Outside
 from facility.vo import VirtualOrganization
 from tests.fakes.hub_world import World, spec, world
 from tests.fakes.operator_world import SITE, vo
@@ -33,7 +34,17 @@ def test_a_vo_is_told_with_its_issuer_client_tokens_lakes_and_batch_system() -> 
     prefix = made().spec.lakes[0].prefix
     assert found["lakes"][0]["root"] == f"root://{SITE.xcache('cms')}:1094/{prefix}"
     assert found["lakes"][0]["https"] == f"https://{SITE.xcache('cms')}:1094{prefix}"
-    assert found["batch"]["schedd"] == SITE.schedd("cms")
+    assert found["batch"] == {"schedd": f"{SITE.access_point('cms')}:9618"}
+
+
+def test_where_the_site_has_ways_in_from_outside_their_names_and_authority_are_told() -> None:
+    site = SITE.model_copy(update={"outside": Outside(domain="af.example.org")})
+    found = document([made()], site, trust="PEM")["vos"]["cms"]
+    prefix = made().spec.lakes[0].prefix
+    assert found["lakes"][0]["root"] == f"root://xcache-cms.af.example.org:1094/{prefix}"
+    assert found["lakes"][0]["https"] == f"https://xcache-cms.af.example.org:1094{prefix}"
+    assert found["batch"] == {"schedd": "ap-cms.af.example.org:9618"}
+    assert found["trust"] == "PEM"
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ async def test_trust_is_the_internal_authority_the_sites_and_the_public_ones(her
     assert content(here.api, "facility-ca")["tls.crt"].decode().strip() in bundle
     assert here.public.strip() in bundle
     assert bundle.count("BEGIN CERTIFICATE") == 2
+    own = here.api.get("ConfigMap", "facility-trust", "facility")["data"]["own.crt"]
+    assert own.strip() == content(here.api, "facility-ca")["tls.crt"].decode().strip()
 
 
 def test_the_sites_further_authorities_are_trusted_too() -> None:

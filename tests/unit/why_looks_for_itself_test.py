@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -166,7 +167,7 @@ def test_what_the_agent_says_is_told(here: Notebook, capsys: pytest.CaptureFixtu
 
 def test_a_file_that_others_may_read_is_told_for_root_only(here: Notebook) -> None:
     (here.place / "lake").chmod(0o644)
-    around = Around(dict(__import__("os").environ), 0, lambda where, value: ask.Answer("read"))
+    around = Around(dict(os.environ), 0, lambda where, value, trust: ask.Answer("read"))
     assert gather.gather("/cms/open/x", around).token.open
     assert gather.gather("/cms/open/x", around).address.host == "localhost"
 
@@ -232,6 +233,16 @@ def test_without_xrootds_client_the_cache_is_asked_over_https(here: Notebook, mo
     assert gather.tried(where, TOKEN).outcome == "read"
 
 
+def test_an_authority_that_the_hub_has_told_of_is_trusted_for_the_read(
+    here: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = Address("u", "https", "localhost", here.cache.port, PATH)
+    told = Path(os.environ["SSL_CERT_FILE"]).read_text()
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert gather.tried(where, TOKEN).outcome == "tls"
+    assert gather.tried(where, TOKEN, told).outcome == "read"
+
+
 def test_on_a_persons_own_machine_the_session_knows_lakes_issuer_and_grants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +251,7 @@ def test_on_a_persons_own_machine_the_session_knows_lakes_issuer_and_grants(
         own = token(iss=f"{made.iam.url}/", aud="https://lake.test:1094", scope="storage.read:/open")
         (tmp_path / "bt").write_text(own)
         environment = {"XDG_STATE_HOME": str(made.directory), "BEARER_TOKEN_FILE": str(tmp_path / "bt")}
-        around = Around(environment, 0, lambda where, value: ask.Answer("refused"), lambda: 1_800_000_000.0)
+        around = Around(environment, 0, lambda where, value, trust: ask.Answer("refused"), lambda: 1_800_000_000.0)
         found = gather.gather("/iam/embargoed/x", around)
         assert found.place.vo == "iam"
         assert found.place.issuer == f"{made.iam.url}/"

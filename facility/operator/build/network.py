@@ -45,6 +45,11 @@ def public() -> dict[str, Any]:
     return {"to": [_block(cidr, inside) for cidr, inside in _INSIDE.items()]}
 
 
+def from_outside(networks: Sequence[str]) -> list[dict[str, Any]]:
+    """Who comes from these networks; from any public address where none is named, and from no pod."""
+    return [_block(cidr) for cidr in networks] or [_block(cidr, inside) for cidr, inside in _INSIDE.items()]
+
+
 def listed(network: Network, addresses: Addresses) -> list[dict[str, Any]]:
     """Ways to what a VO lists. A host without an address gets none: a rule without a peer would be one for all.
 
