@@ -7,16 +7,19 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from facility import names
+from facility import cli, names
+from facility.broker import rekey as command
 from facility.broker.rekey import Found, rekey, told
 from facility.broker.sealing import PATIENCE, KeysError, Seal, SealError
 from facility.broker.secrets import SecretStore, key_of
 from facility.broker.store import Kind
 from facility.operator.keys import SPREAD, Keys, RefusedError
-from tests.fakes.broker_world import COMPUTE, SECRETS, World, facility
+from tests.fakes.broker_world import COMPUTE, SECRETS, SITE, World, facility
 from tests.fakes.clock import Clock
 
 KEY = f"{SECRETS}/broker-key"
@@ -177,6 +180,49 @@ async def test_a_document_that_no_key_opens_is_told_and_left_alone(world: World)
     total = await sealed_anew(world)
     assert (total[Found.ANEW], total[Found.LOST]) == (39, 1)
     assert world.api.objects[path]["data"] == {"key": "", "record": ""}
+
+
+def in_a_pod(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """As the command finds things in a broker's pod."""
+    document = SITE.model_dump(mode="json", by_alias=True) | settings
+    (folder / "site.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.setattr(command, "DIRECTORY", folder)
+    monkeypatch.setattr(command, "KEYS", world.keys)
+    monkeypatch.setattr(command.Kubernetes, "in_cluster", world.connect)
+    monkeypatch.setattr(command, "keep_secrets", lambda: None)  # it is for the whole process, which is the tests'
+
+
+async def run(*words: str) -> int:
+    """`facility` with these words, as `kubectl exec` runs it."""
+    return await asyncio.to_thread(cli.main, words)
+
+
+async def test_the_command_says_what_it_did_and_whether_old_keys_may_go(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_a_pod(world, tmp_path, monkeypatch)
+    await step(world, "add")
+    await step(world, "use", SPREAD)
+    mounted(world)
+    assert await run("rekey") == 0
+    assert capsys.readouterr().out == "    40 sealed anew\n"
+    path = f"{SECRETS}/session-cms-u0"
+    world.api.put(path, {**world.api.objects[path], "data": {"key": "", "record": ""}})
+    world.api.objects[path]["metadata"]["annotations"] = {}
+    assert await run("rekey") == 1
+    assert "     1 opened by no key that is here: their people sign in again" in capsys.readouterr().out
+    world.api.fault = lambda method, path: 500 if path == SECRETS else None
+    assert await run("rekey") == 1
+    assert "run this again" in capsys.readouterr().err
+    world.api.fault = lambda _method, _path: None
+
+
+async def test_with_a_vault_the_command_has_nothing_to_do(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_a_pod(world, tmp_path, monkeypatch, storage={"vault": {"url": "https://vault.test"}})
+    assert await run("rekey") == 0
+    assert "nothing to do" in capsys.readouterr().out
 
 
 async def test_no_step_prints_a_key(world: World) -> None:
