@@ -20,6 +20,7 @@ from facility.dev.demo.mainjob import Stage, result
 from tests.cluster import soaked
 from tests.cluster.kills import Containers, Killer, Pods, end, ready
 from tests.cluster.shipping import ship
+from tests.cluster.waiting import until_issuer_answers
 
 pytestmark = pytest.mark.cluster
 SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
@@ -70,6 +71,8 @@ def issuers_take_their_settings(stage: Stage) -> None:
     """The issuers read what their clients may do when they begin."""
     old = end(stage, world.NAMESPACE, "issuer")
     stage.cluster.wait_for("the issuers", lambda: ready(stage, world.NAMESPACE, "issuer", old), 180)
+    for vo in VOS:
+        until_issuer_answers(stage, vo)
 
 
 async def everybody(stage: Stage, killer: Killer) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import aiohttp
+
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage
 
@@ -61,3 +65,18 @@ def ready(stage: Stage, vo: world.DemoVO) -> tuple[str, str]:
     """Status and reason of the VO's condition Ready."""
     found = stage.cluster.condition("vo", "facility", vo.name, "Ready")
     return found.get("status", ""), found.get("reason", "")
+
+
+def until_issuer_answers(stage: Stage, vo: world.DemoVO, seconds: float = 60) -> None:
+    """The VO's issuer is reached from here: a new pod is ready before the node's port leads to it."""
+    stage.cluster.wait_for(f"issuer of {vo.name} reached", lambda: asyncio.run(_issuer_answers(stage, vo)), seconds)
+
+
+async def _issuer_answers(stage: Stage, vo: world.DemoVO) -> bool:
+    url = f"{vo.issuer.rstrip('/')}/.well-known/openid-configuration"
+    async with stage.at_hub(vo, vo.person.name) as person:
+        try:
+            async with person.http.get(url) as answer:
+                return answer.status == 200
+        except aiohttp.ClientConnectionError:
+            return False
