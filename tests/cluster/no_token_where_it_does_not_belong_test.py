@@ -23,13 +23,13 @@ pytestmark = pytest.mark.cluster
 AT_HOME = ("/run/token/lake", "/run/token/compute", "/run/token/rucio")
 
 
-#: programs whose memory holds tokens or keys, by their command lines
+#: programs whose memory holds tokens or keys, by their command lines; not tini, which starts them and reads nothing
 HOLDERS = {
-    "broker": r"facility\.broker\.app",
-    "agent": r"facility\.agent\.main",
-    "hub": r"python\S* \S*jupyterhub --config",
-    "operator": r"facility\.operator\.main",
-    "credential monitor": r"facility\.condor\.credmon",
+    "broker": r"^\S*python\S* .*-m facility\.broker\.app",
+    "agent": r"^\S*python\S* .*-m facility\.agent\.main",
+    "hub": r"^\S*python\S* \S*jupyterhub --config",
+    "operator": r"^\S*python\S* .*-m facility\.operator\.main",
+    "credential monitor": r"^\S*python\S* .*-m facility\.condor\.credmon",
     "central manager": r"condor_collector",
     "access point": r"condor_schedd",
 }
