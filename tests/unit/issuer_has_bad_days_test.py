@@ -95,6 +95,20 @@ def test_an_exchange_may_be_kept_within_the_exchanged_token(
         assert iam.token(**exchange, scope="storage.read:/").status_code == status
 
 
+@pytest.mark.parametrize(("on_record", "status"), [(True, 401), (False, 200)])
+def test_a_cleared_token_is_exchanged_only_where_none_is_on_record(
+    tmp_path: Path, signing_key: str, on_record: bool, status: int
+) -> None:
+    with issuer.serving(tmp_path, signing_key, access_tokens_on_record=on_record) as iam:
+        session = iam.sign_in()
+        refresh(iam, session["refresh_token"])
+        revoked = refresh(iam, session["refresh_token"]).json()["access_token"]
+        iam.post("/revoke", token=revoked)
+        for token in (session["access_token"], revoked):
+            answer = iam.token(grant_type=EXCHANGE, subject_token=token, scope="openid")
+            assert answer.status_code == status
+
+
 @pytest.mark.parametrize(
     ("change", "status", "error"),
     [({"active": False}, 401, "invalid_token"), ({"aup_due": True}, 400, "invalid_grant")],
