@@ -25,10 +25,7 @@ async def stand(directory: Path) -> None:
         for number in range(int((directory / "people").read_text())):
             world.add_pod(f"pod-{number}", f"cms-p{number}")
         found = {"api": world._api_url, "issuer": world.issuer.url, "hub": identity("hub"), "ap": identity("ap")}
-        world.authority.server("127.0.0.1")  # its certificate and key are in one file
-        (directory / "tls").mkdir()
-        for name in ("tls.crt", "tls.key"):
-            (directory / "tls" / name).write_bytes((directory / "127.0.0.1.pem").read_bytes())
+        world.authority.write(directory / "tls", "127.0.0.1")
         (directory / "neighbours.tmp").write_text(json.dumps(found))
         (directory / "neighbours.tmp").rename(directory / "neighbours.json")
         await asyncio.Event().wait()

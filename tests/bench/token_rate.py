@@ -18,9 +18,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from facility.dev.issuer import mint
 from facility.dev.issuer.settings import REFRESH, Client
 from tests.bench.figures import Row, row
 from tests.bench.processes import Load, Program, load, program, wait_for, write_requests
@@ -158,13 +157,8 @@ def issuing(root: Path, clients: tuple[Client, ...] = ()) -> Iterator[tuple[Prog
     for name in ("people", "clients"):
         (root / name).mkdir()
         (root / f"{name}.yaml").rename(root / name / f"{name}.yaml")
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pkcs8, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (root / "keys" / "rsa1.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, clear))
-    development.Authority(root).server("localhost")
-    (root / "tls").mkdir()
-    for name in ("tls.crt", "tls.key"):
-        (root / "tls" / name).write_bytes((root / "localhost.pem").read_bytes())
+    (root / "keys" / "rsa1.pem").write_text(mint.signing_key())
+    development.Authority(root).write(root / "tls", "localhost")
     around = {"ISSUER_CONFIG": str(root), "ISSUER_STATE": str(root / "issuer.sqlite")}
     with program("facility.dev.issuer.app", root / "log", ISSUER_BIND=f"127.0.0.1:{ISSUER_PORT}", **around) as running:
         wait_for(lambda: "Booting worker" in (root / "log").read_text(), running)

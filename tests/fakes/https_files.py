@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
+from tests.fakes import threaded
 from tests.fakes.authority import Authority
 
 
@@ -30,7 +30,7 @@ def serving(authority: Authority) -> Iterator[HttpsFiles]:
     """Serves as `localhost` while the context lasts; what it has no answer for is 404."""
     files = HttpsFiles()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(threaded.Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             files.seen.append((self.path, self.headers.get("Authorization", "")))
             status, body = files.answers.get(self.path, (404, b"Unable to open; no such file or directory"))
@@ -42,17 +42,7 @@ def serving(authority: Authority) -> Iterator[HttpsFiles]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """The test's output is for the test."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = authority.server("localhost").wrap_socket(server.socket, server_side=True)
+    server = threaded.server(Handler, authority, "localhost")
     files.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with threaded.running(server):
         yield files
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

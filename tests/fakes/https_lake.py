@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from tests.fakes import threaded
 from tests.fakes.authority import Authority
 
 
@@ -27,7 +27,7 @@ class HttpsLake:
         return f"https://localhost:{self.port}/{name}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(threaded.Quiet, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     lake: HttpsLake
 
@@ -58,23 +58,12 @@ class _Handler(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """The test's output is for the test."""
-
 
 @contextmanager
 def serving(directory: Path, authority: Authority) -> Iterator[HttpsLake]:
     """Serves as `localhost` while the context lasts."""
     lake = HttpsLake(directory)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"lake": lake}))
-    server.daemon_threads = True
-    server.socket = authority.server("localhost").wrap_socket(server.socket, server_side=True)
+    server = threaded.server(type("Handler", (_Handler,), {"lake": lake}), authority, "localhost")
     lake.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with threaded.running(server):
         yield lake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

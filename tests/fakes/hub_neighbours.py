@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.fakes.hub_servers import Reply, Request, Server, Tls
+from tests.fakes.authority import Authority
+from tests.fakes.hub_servers import Reply, Request, Server
 
 CLIENT, SECRET = "the-hub", "not a secret"
 
@@ -25,8 +26,8 @@ def _segment(value: dict[str, Any]) -> str:
 class Issuer(Server):
     """An OpenID provider that signs `person` in without asking. It checks client, redirect URI, PKCE and code."""
 
-    def __init__(self, tls: Tls, name: str) -> None:
-        super().__init__(tls)
+    def __init__(self, authority: Authority, name: str) -> None:
+        super().__init__(authority)
         self.name = name
         self.issuer = f"{self.url}/"
         self.person: dict[str, Any] = {}
@@ -103,8 +104,8 @@ PLACES = {"authorization": "authorize", "token": "token", "userinfo": "userinfo"
 class Broker(Server):
     """Takes sessions; a name belongs to the first subject that came with it."""
 
-    def __init__(self, tls: Tls, identity: str) -> None:
-        super().__init__(tls)
+    def __init__(self, authority: Authority, identity: str) -> None:
+        super().__init__(authority)
         self._identity = identity
         self.sessions: dict[str, dict[str, Any]] = {}
         self.states: dict[str, Reply] = {}
@@ -138,8 +139,8 @@ class Broker(Server):
 class KubernetesApi(Server):
     """Lists and watches VirtualOrganization objects, and has Secrets."""
 
-    def __init__(self, tls: Tls) -> None:
-        super().__init__(tls)
+    def __init__(self, authority: Authority) -> None:
+        super().__init__(authority)
         self.secrets: dict[str, dict[str, str]] = {}
         self._objects: dict[str, dict[str, Any]] = {}
         self._version = 1

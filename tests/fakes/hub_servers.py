@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from facility.operator import pki
-
-
-@dataclass(frozen=True)
-class Tls:
-    """A throw-away authority and a certificate of it for 127.0.0.1."""
-
-    bundle: Path
-    certificate: Path
-    key: Path
-
-    @classmethod
-    def make(cls, directory: Path) -> Self:
-        authority = pki.authority(time.time(), "throw-away CA")
-        leaf = pki.issue(authority, ["127.0.0.1"], time.time())
-        made = cls(directory / "ca.crt", directory / "tls.crt", directory / "server-key")
-        made.bundle.write_bytes(authority.certificate)
-        made.certificate.write_bytes(leaf.certificate)
-        made.key.write_bytes(leaf.key)
-        return made
+from tests.fakes import threaded
+from tests.fakes.authority import Authority
 
 
 @dataclass
@@ -64,34 +43,25 @@ class Reply:
 
 
 class Server:
-    """Serves `answer` on a free port of 127.0.0.1, over TLS if given, and keeps what was asked in `requests`."""
+    """Serves `answer` on 127.0.0.1, over https where there is an authority, and keeps what was asked in `requests`."""
 
-    def __init__(self, tls: Tls | None = None) -> None:
+    def __init__(self, authority: Authority | None = None) -> None:
         self.requests: list[Request] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls.certificate, tls.key)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self.port = self._server.server_address[1]
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._threads = ExitStack()
+        self._server = threaded.server(self._handler(), authority)
+        self.port = self._server.server_port
+        self.url = f"http{'s' if authority else ''}://127.0.0.1:{self.port}"
 
     def answer(self, request: Request) -> Reply:
         """To be overridden."""
         return Reply(404, {"error": f"nothing at {request.path}"})
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._threads.enter_context(threaded.running(self._server))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._threads.close()
 
     def stream(self, request: Request) -> Callable[[Callable[[bytes], None]], None] | None:
         """A function that writes a chunked answer, for requests that are answered so."""
@@ -100,7 +70,7 @@ class Server:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(threaded.Quiet, BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def serve(self) -> None:
@@ -142,8 +112,5 @@ class Server:
                     self.wfile.write(b"0\r\n\r\n")
                 except OSError:
                     self.close_connection = True
-
-            def log_message(self, *_: object) -> None:
-                """Silence: tests look at `requests`."""
 
         return Handler

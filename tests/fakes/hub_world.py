@@ -17,9 +17,9 @@ from typing import Any
 
 import requests
 
+from tests.fakes.authority import Authority
 from tests.fakes.hub_neighbours import CLIENT, SECRET, Broker, Issuer, KubernetesApi, Proxy
 from tests.fakes.hub_notebooks import Notebooks
-from tests.fakes.hub_servers import Tls
 from tests.fakes.ports import free_port
 
 PUBLIC = "https://hub.example:31440"
@@ -53,7 +53,7 @@ class World:
 
     hub: str
     directory: Path
-    tls: Tls
+    authority: Authority
     cms: Issuer
     atlas: Issuer
     broker: Broker
@@ -81,7 +81,7 @@ class World:
         environment = {
             **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "SSL_CERT_FILE": str(self.tls.bundle),
+            "SSL_CERT_FILE": str(self.authority.bundle),
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self.api.port),
         }
@@ -120,7 +120,7 @@ class Browser:
         if url.startswith(PUBLIC):
             url = url.removeprefix(PUBLIC)
         full = f"{self._world.hub}{url}" if url.startswith("/") else url
-        verify = str(self._world.tls.bundle)
+        verify = str(self._world.authority.bundle)
         answer = self.session.get(full, allow_redirects=False, verify=verify, timeout=20)
         for cookie in self.session.cookies:
             cookie.secure = False  # or it would not be sent here, where the proxy's TLS is missing
@@ -180,11 +180,11 @@ def spec(issuer: Issuer, **more: Any) -> dict[str, Any]:
 @contextmanager
 def world(directory: Path, refresh_age: int = -1, with_hub: bool = True) -> Iterator[World]:
     """Start everything, and end it. By default every page asks the broker how the session stands."""
-    tls = Tls.make(directory)
+    authority = Authority(directory)
     with ExitStack() as stack:
-        cms, atlas = (stack.enter_context(Issuer(tls, name)) for name in ("cms", "atlas"))
-        broker = stack.enter_context(Broker(tls, _IDENTITY))
-        api = stack.enter_context(KubernetesApi(tls))
+        cms, atlas = (stack.enter_context(Issuer(authority, name)) for name in ("cms", "atlas"))
+        broker = stack.enter_context(Broker(authority, _IDENTITY))
+        api = stack.enter_context(KubernetesApi(authority))
         proxy = stack.enter_context(Proxy(_PROXY_TOKEN))
         notebooks = stack.enter_context(Notebooks())
         stack.callback(api.stop)
@@ -193,7 +193,7 @@ def world(directory: Path, refresh_age: int = -1, with_hub: bool = True) -> Iter
         port = free_port()
         values = {"broker": broker.url, "proxy": proxy.url, "notebooks": notebooks.port, "port": port}
         _files(directory, **values, refresh_age=refresh_age)
-        made = World(f"http://127.0.0.1:{port}", directory, tls, cms, atlas, broker, api)
+        made = World(f"http://127.0.0.1:{port}", directory, authority, cms, atlas, broker, api)
         made.reset()
         if with_hub:
             stack.enter_context(made.running())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +20,9 @@ from facility.dev.issuer import mint
 from facility.dev.issuer.app import Files, assemble, create
 from facility.dev.issuer.settings import CLIENT, CODE, DEVICE, EXCHANGE, REFRESH, Client, Person, Settings
 from facility.dev.issuer.tokens import Issuer
+from tests.fakes import threaded
 from tests.fakes.authority import Authority
+from tests.fakes.clock import Clock
 
 SCOPES = (
     "openid",
@@ -69,17 +70,6 @@ PUBLIC = Client(client_id="public", redirect_uris=(CALLBACK,), scopes=("openid",
 ADMIN = Client(client_id="admin", client_secret="admin's secret", grant_types=(CLIENT,), administers=True)
 CLIENTS = (HUB, ROTATING, OTHER, PUBLIC, ADMIN)
 GROUP_SCOPES = {"/Analysis": ("storage.read:/", "storage.modify:/")}
-
-
-@dataclass
-class Clock:
-    """Seconds since the epoch, moved by hand."""
-
-    at: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.at
 
 
 class Browser(requests.Session):
@@ -239,16 +229,8 @@ def serving(directory: Path, key: str, slash: bool = True, **change: Any) -> Ite
     (files.keys / "rsa1.pem").write_text(key)
     issuer = assemble(files, clock)
     server.app.target = create(issuer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        with Browser(url, authority.bundle) as http:
-            yield Running(url, http, files, clock, issuer, authority.bundle)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        issuer.store.close()
+    with closing(issuer.store), threaded.running(server), Browser(url, authority.bundle) as http:
+        yield Running(url, http, files, clock, issuer, authority.bundle)
 
 
 class _Late:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from facility.dev.cluster import apt
-from tests.fakes.hub_servers import Tls
+from tests.fakes.authority import Authority
 from tests.fakes.ports import free_port
 
 PASSWORD = "pass:word\\of the hub"
@@ -44,27 +44,28 @@ def postgres() -> Iterator[Database]:
     programs, place = Database.programs(), Path(mkdtemp(prefix="postgres-"))
     account = _account()
     try:
-        tls = Tls.make(place)
+        authority = Authority(place)
+        authority.write(place, "127.0.0.1")
         (place / "password").write_text(PASSWORD)
         _give(place, account)
         made = (programs / "initdb", "-D", place / "data", "-U", "hub", "-A", "scram-sha-256")
         _run(account, *made, f"--pwfile={place / 'password'}", "--no-sync")
         port = free_port()
-        with _serving(programs, place, tls, port, account):
-            yield Database(f"postgresql://hub@127.0.0.1:{port}/postgres?sslrootcert={tls.bundle}")
+        with _serving(programs, place, port, account):
+            yield Database(f"postgresql://hub@127.0.0.1:{port}/postgres?sslrootcert={authority.bundle}")
     finally:
         shutil.rmtree(place)
 
 
 @contextmanager
-def _serving(programs: Path, place: Path, tls: Tls, port: int, account: str | None) -> Iterator[None]:
+def _serving(programs: Path, place: Path, port: int, account: str | None) -> Iterator[None]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": place,
         "ssl": "on",
-        "ssl_cert_file": tls.certificate,
-        "ssl_key_file": tls.key,
+        "ssl_cert_file": place / "tls.crt",
+        "ssl_key_file": place / "tls.key",
         "fsync": "off",
     }
     options = " ".join(f"-c {key}={value}" for key, value in settings.items())

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes import threaded
 from tests.fakes.authority import Authority
 
 IDENTITY = "pod-identity.of-alice"
@@ -98,7 +99,7 @@ class TokenBroker:
 def serving(authority: Authority, broker: TokenBroker) -> Iterator[TokenBroker]:
     """Serves `broker` on loopback while the context lasts."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(threaded.Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer(*broker.files(self.headers.get("Authorization", ""), parse_qs(urlsplit(self.path).query)))
 
@@ -116,17 +117,7 @@ def serving(authority: Authority, broker: TokenBroker) -> Iterator[TokenBroker]:
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string(broker.wall())
 
-        def log_message(self, format: str, *args: object) -> None:
-            """The test's output is for the test."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = authority.server("127.0.0.1").wrap_socket(server.socket, server_side=True)
+    server = threaded.server(Handler, authority)
     broker.url = f"https://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with threaded.running(server):
         yield broker
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

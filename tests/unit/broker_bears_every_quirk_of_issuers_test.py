@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from facility.dev.issuer.settings import CODE, REFRESH, Client
 from tests.fakes import issuer
 from tests.fakes.broker_world import LAKE, SITE, World, eventually, facility
+from tests.fakes.clock import Clock
 from tests.fakes.issuer import HUB, ROTATING, Running
 
 SCOPES, COMPUTE = ("storage.read:/",), ("compute.read", "compute.create")
@@ -54,7 +55,7 @@ class Stage:
     def pass_by(self, seconds: float) -> None:
         """Lets time pass for both."""
         self.world.clock.pass_by(seconds)
-        self.iam.clock.at = self.world.clock.now
+        self.iam.clock.now = self.world.clock.now
 
     async def at_issuer(self, deed: Callable[..., Any], **how: Any) -> None:
         """Something that is done at the issuer, by a blocking client."""
@@ -154,6 +155,8 @@ QUIRKS = [
     Quirk("an answer is cut off after a rotation with grace", mood(cut=True), client=KIND, **AWAY_NOW),
     Quirk("access tokens are cleared on refresh", groups_are_asked_for),
     Quirk("access tokens are kept on refresh", groups_are_asked_for, client=KEEPS),
+    Quirk("access tokens are on no record, so none is ever cleared", groups_are_asked_for,
+          settings={"access_tokens_on_record": False}),
     Quirk("the AUP is to be signed", person(aup_due=True), due=SIGN_IN, state=GONE, goes=person(aup_due=False),
           after=SIGN_IN),
     Quirk("the account is disabled", person(active=False), due=SIGN_IN, state=GONE, goes=person(active=True),
@@ -233,7 +236,7 @@ async def test_it_is_borne(tmp_path: Path, quirk: Quirk, grant: str) -> None:
         compute = await it.ask(it.world.compute)
         assert compute == (NEW if expected.first == NOTHING_GRANTED else expected.first)
         await quirk.befalls(it)
-        it.pass_by(LIFE - 100 - (it.world.clock.now - issuer.Clock().at))
+        it.pass_by(LIFE - 100 - (it.world.clock.now - Clock().now))
         assert await it.ask() == expected.due
         assert await it.world.state("iam-alice") == dict(zip(("state", "reason"), expected.state, strict=True))
         await quirk.goes(it)

@@ -16,18 +16,10 @@ from aiohttp.test_utils import TestServer
 
 from facility.broker.app import look_after, serve
 from facility.broker.files import Certificate, Settings, Trust
+from facility.broker.shelf import Shelf
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, facility
 from tests.fakes.ports import free_port
-
-
-def issue(authority: Authority, directory: Path) -> None:
-    """Writes tls.crt and tls.key for 127.0.0.1, as a mounted Secret has them."""
-    authority.server("127.0.0.1")
-    both = (authority.directory / "127.0.0.1.pem").read_bytes()
-    chain, _, key = both.partition(b"-----BEGIN PRIVATE KEY-----")
-    (directory / "tls.crt").write_bytes(chain)
-    (directory / "tls.key").write_bytes(b"-----BEGIN PRIVATE KEY-----" + key)
 
 
 def authority(directory: Path, name: str) -> Authority:
@@ -47,14 +39,14 @@ async def reaches(url: str, context: ssl.SSLContext) -> bool:
 
 async def test_a_renewed_certificate_is_shown_to_the_next_client(tmp_path: Path) -> None:
     old, new = authority(tmp_path, "old"), authority(tmp_path, "new")
-    issue(old, tmp_path)
+    old.write(tmp_path, "127.0.0.1")
     certificate = Certificate(tmp_path)
     server = TestServer(web.Application(), scheme="https")
     await server.start_server(ssl=certificate.context)
     url = str(server.make_url("/"))
     assert await reaches(url, old.client())
     assert not certificate.renew()
-    issue(new, tmp_path)
+    new.write(tmp_path, "127.0.0.1")
     assert certificate.renew()
     assert await reaches(url, new.client())
     assert not await reaches(url, old.client())
@@ -62,9 +54,9 @@ async def test_a_renewed_certificate_is_shown_to_the_next_client(tmp_path: Path)
 
 
 def test_a_certificate_that_does_not_fit_its_key_is_not_taken_into_use(tmp_path: Path) -> None:
-    issue(authority(tmp_path, "old"), tmp_path)
+    authority(tmp_path, "old").write(tmp_path, "127.0.0.1")
     certificate, key = Certificate(tmp_path), (tmp_path / "tls.key").read_bytes()
-    issue(authority(tmp_path, "new"), tmp_path)
+    authority(tmp_path, "new").write(tmp_path, "127.0.0.1")
     (tmp_path / "tls.key").write_bytes(key)
     for _ in range(2):
         with pytest.raises(OSError, match="mismatch"):
@@ -89,7 +81,7 @@ def test_the_trust_bundle_is_read_again_when_it_changes_and_kept_when_it_is_brok
 
 
 async def test_changed_settings_end_the_process_so_that_it_starts_with_them(tmp_path: Path) -> None:
-    issue(authority(tmp_path, "ca"), tmp_path)
+    authority(tmp_path, "ca").write(tmp_path, "127.0.0.1")
     path, stop = tmp_path / "site.yaml", asyncio.Event()
     path.write_text("publicUrl: https://one.test")
     looking = asyncio.create_task(look_after(Certificate(tmp_path), Settings(path), stop, every=0.001))
@@ -102,7 +94,7 @@ async def test_changed_settings_end_the_process_so_that_it_starts_with_them(tmp_
 
 
 async def test_being_told_to_end_ends_the_watch_of_files_at_once(tmp_path: Path) -> None:
-    issue(authority(tmp_path, "ca"), tmp_path)
+    authority(tmp_path, "ca").write(tmp_path, "127.0.0.1")
     path, stop = tmp_path / "site.yaml", asyncio.Event()
     path.write_text("publicUrl: https://one.test")
     stop.set()
@@ -111,8 +103,7 @@ async def test_being_told_to_end_ends_the_watch_of_files_at_once(tmp_path: Path)
 
 async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
     async with facility(tmp_path) as world:
-        (tmp_path / "etc" / "tls").mkdir(parents=True)
-        issue(world.authority, tmp_path / "etc" / "tls")
+        world.authority.write(tmp_path / "etc" / "tls", "127.0.0.1")
         (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
         port, metrics = free_port(), free_port()
         files = tmp_path / "etc", world.keys, world.authority.bundle
@@ -120,6 +111,22 @@ async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp
         await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)
+
+
+async def test_a_part_that_fails_ends_the_process_which_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(_: Shelf) -> None:
+        raise RuntimeError("secret-bytes")
+
+    async with facility(tmp_path) as world:
+        world.authority.write(tmp_path / "etc" / "tls", "127.0.0.1")
+        (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
+        files = tmp_path / "etc", world.keys, world.authority.bundle
+        monkeypatch.setattr(Shelf, "run", fails)
+        await asyncio.wait_for(serve(*files, world.connect, free_port(), free_port()), 20)
+    assert "a part of the broker has failed: RuntimeError" in caplog.text
+    assert "secret-bytes" not in caplog.text
 
 
 async def eventually_reaches(url: str, context: ssl.SSLContext) -> None:

@@ -72,11 +72,7 @@ async def facility(tmp_path: Path) -> AsyncIterator[tuple[World, Path]]:
 
 
 def write_files(world: World, folder: Path) -> None:
-    (folder / "etc" / "tls").mkdir(parents=True)
-    world.authority.server("127.0.0.1", "broker.facility.svc")
-    chain, mark, key = (folder / "127.0.0.1.pem").read_bytes().partition(b"-----BEGIN PRIVATE KEY-----")
-    (folder / "etc" / "tls" / "tls.crt").write_bytes(chain)
-    (folder / "etc" / "tls" / "tls.key").write_bytes(mark + key)
+    world.authority.write(folder / "etc" / "tls", "127.0.0.1", "broker.facility.svc")
     (folder / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
 
 

@@ -61,7 +61,7 @@ async def test_each_audience_gets_its_own_narrow_token_again_and_again(world: Wo
         assert (found["aud"], found["scope"], found["sub"]) == (LAKE, "storage.read:/", issuer.ALICE.sub)
         assert set(issuer.claims(compute.body["access_token"])["scope"].split()) == set(COMPUTE)
         world.clock.pass_by(3600)
-        iam.clock.at = world.clock.now
+        iam.clock.now = world.clock.now
 
 
 async def test_the_cache_gets_a_token_of_the_client(world: World) -> None:
@@ -77,7 +77,7 @@ async def test_a_session_that_was_signed_out_is_over_at_the_issuer_too(world: Wo
 
 async def test_a_refresh_token_that_has_expired_is_a_dead_session(world: World, iam: issuer.Running) -> None:
     world.clock.pass_by(40 * 86400)
-    iam.clock.at = world.clock.now
+    iam.clock.now = world.clock.now
     assert (await world.token("pod")).error == "interaction_required"
     assert (await world.state("iam-alice"))["state"] == "dead"
 
@@ -85,7 +85,7 @@ async def test_a_refresh_token_that_has_expired_is_a_dead_session(world: World, 
 async def grown_old(world: World, iam: issuer.Running) -> dict[str, Any]:
     """What the session is once its groups have grown old and were asked for again."""
     world.clock.pass_by(SITE.groups_refresh)
-    iam.clock.at = world.clock.now
+    iam.clock.now = world.clock.now
     await world.standing("iam-alice")
     await world.broker.groups.settle()
     return await world.standing("iam-alice")

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from tests.fakes import hub_pods
+from tests.fakes.authority import Authority
 from tests.fakes.hub_pods import World
-from tests.fakes.hub_servers import Tls
 from tests.fakes.postgres import PASSWORD, Database, postgres
 
 
@@ -45,7 +45,7 @@ def test_people_and_servers_are_there_after_a_restart(database: Database, tmp_pa
 
 
 def test_a_database_of_an_unknown_authority_is_not_spoken_to(database: Database, tmp_path: Path) -> None:
-    stranger = Tls.make(tmp_path)
+    stranger = Authority(tmp_path)
     url, _, _ = database.url.partition("?")
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         psycopg.connect(f"{url}?sslmode=verify-full&sslrootcert={stranger.bundle}", password=PASSWORD)

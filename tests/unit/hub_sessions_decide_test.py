@@ -15,17 +15,17 @@ from tornado import web
 from facility.hub import groups
 from facility.hub.authenticator import VOAuthenticator
 from facility.hub.standing import Standing
+from tests.fakes.authority import Authority
 from tests.fakes.hub_neighbours import Broker, Reply
-from tests.fakes.hub_servers import Tls
 
 HELD = ["cms:", "cms:/cms", "cms:/cms/admins"]
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    tls = Tls.make(tmp_path)
+    authority = Authority(tmp_path)
     (tmp_path / "identity").write_text("me")
-    with Broker(tls, "me") as one:
+    with Broker(authority, "me") as one:
         yield one
 
 
@@ -139,7 +139,7 @@ async def test_a_broker_of_an_unknown_authority_is_not_believed(broker: Broker, 
     broker.states["cms-alice"] = told("dead", "SignInAgain")
     other = tmp_path / "other"
     other.mkdir()
-    assert await hub(broker, tmp_path, bundle=str(Tls.make(other).bundle)).refresh_user(alice) is True
+    assert await hub(broker, tmp_path, bundle=str(Authority(other).bundle)).refresh_user(alice) is True
     assert await hub(broker, tmp_path).refresh_user(alice) is False
 
 

@@ -132,7 +132,7 @@ def test_a_dead_refresh_token_is_401_invalid_token(iam: Running) -> None:
 def test_an_expired_refresh_token_is_called_invalid(tmp_path: Path, key: str) -> None:
     with serving(tmp_path, key, lifetimes={"refresh_token": 100}) as iam:
         session = iam.sign_in()
-        iam.clock.at += 101
+        iam.clock.now += 101
         answer = refresh(iam, session)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
         assert answer.json()["error_description"].startswith("Invalid refresh token: ")
@@ -227,7 +227,7 @@ def test_a_token_ends_with_its_life(tmp_path: Path, key: str) -> None:
     with serving(tmp_path, key, lifetimes={"access_token": 60}) as iam:
         session = iam.sign_in()
         assert session["expires_in"] == 59
-        iam.clock.at += 61
+        iam.clock.now += 61
         assert iam.post("/introspect", token=session["access_token"]).json() == {"active": False}
         assert iam.http.get("/userinfo", params={"access_token": session["access_token"]}).status_code == 401
 

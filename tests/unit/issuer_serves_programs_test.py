@@ -62,7 +62,7 @@ def test_a_key_is_published_before_it_signs(tmp_path: Path, key: str) -> None:
         (iam.files.keys / "rsa2.pem").write_text(mint.signing_key())
         assert {one["kid"] for one in iam.http.get("/jwk").json()["keys"]} == {"rsa1", "rsa2"}
         assert header(iam.sign_in()["access_token"])["kid"] == "rsa1"
-        iam.clock.at += 600
+        iam.clock.now += 600
         assert header(iam.sign_in()["access_token"])["kid"] == "rsa2"
         (iam.files.keys / "rsa1.pem").unlink()
         assert {one["kid"] for one in iam.http.get("/jwk").json()["keys"]} == {"rsa2"}
@@ -215,9 +215,7 @@ def test_the_program_serves_over_tls_and_logs_no_code(tmp_path: Path, key: str) 
         for name in ("people", "clients"):
             (tmp_path / name).mkdir()
             (tmp_path / f"{name}.yaml").rename(tmp_path / name / f"{name}.yaml")
-        (tmp_path / "tls").mkdir()
-        for name in ("tls.crt", "tls.key"):
-            (tmp_path / "tls" / name).write_bytes((tmp_path / "localhost.pem").read_bytes())
+        (tmp_path / "localhost").rename(tmp_path / "tls")
         bundle = iam.bundle
     environment = os.environ | {
         "ISSUER_CONFIG": str(tmp_path),

@@ -80,15 +80,15 @@ def test_what_cannot_be_had_is_said_with_what_can(here: Machine, wish: dict[str,
 def test_a_token_at_hand_is_given_again_while_it_is_good_for_long_enough(here: Machine) -> None:
     first = here.token()
     assert here.token() == first
-    here.iam.clock.at += 3600 - 61
+    here.iam.clock.now += 3600 - 61
     assert here.token() == first
-    here.iam.clock.at += 2
+    here.iam.clock.now += 2
     assert here.token() != first
 
 
 def test_a_longer_life_or_a_new_token_is_asked_of_the_issuer(here: Machine) -> None:
     first = here.token()
-    here.iam.clock.at += 60
+    here.iam.clock.now += 60
     second = here.token(least=3600.0)
     assert second != first
     assert here.token(new=True) not in (first, second)
@@ -129,18 +129,18 @@ def test_a_session_that_was_revoked_says_to_sign_in_again(here: Machine) -> None
 
 
 def test_a_refresh_token_that_is_too_old_says_to_sign_in_again(here: Machine) -> None:
-    here.iam.clock.at += 31 * 86400
+    here.iam.clock.now += 31 * 86400
     with pytest.raises(SignInError, match="facility login --vo iam"):
         here.token()
 
 
 def test_while_the_issuer_is_away_a_token_that_is_still_good_is_given(here: Machine) -> None:
     first = here.token()
-    here.iam.clock.at += 3600 - 30
+    here.iam.clock.now += 3600 - 30
     trusted = here.bundle.read_text()
     here.bundle.write_text("")
     assert here.token() == first
-    here.iam.clock.at += 31
+    here.iam.clock.now += 31
     with pytest.raises(LaptopError, match="the CAs to trust cannot be read, see SSL_CERT_FILE"):
         here.token()
     here.bundle.write_text(trusted)

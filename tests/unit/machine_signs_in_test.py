@@ -258,7 +258,7 @@ def approved(here: Machine, said: Any) -> str:
 
 
 def test_the_commands_sign_in_get_tokens_and_sign_out_as_programs_of_their_own(here: Machine) -> None:
-    here.iam.clock.at = time.time()
+    here.iam.clock.now = time.time()
     run = [sys.executable, "-m", "facility.cli", "login", "--vo", "iam", "--hub", here.hub.url]
     with subprocess.Popen(
         run, env=here.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -286,7 +286,7 @@ def test_the_commands_sign_in_get_tokens_and_sign_out_as_programs_of_their_own(h
 def test_the_device_code_is_neither_shown_nor_in_arguments_or_environment_while_the_command_waits(
     here: Machine,
 ) -> None:
-    here.iam.clock.at = time.time()
+    here.iam.clock.now = time.time()
     run = [sys.executable, "-m", "facility.cli", "login", "--vo", "iam", "--hub", here.hub.url]
     with subprocess.Popen(run, env=here.environment, stderr=subprocess.PIPE, text=True) as login:
         assert login.stderr is not None

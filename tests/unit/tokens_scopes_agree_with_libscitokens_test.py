@@ -121,7 +121,9 @@ def test_a_scope_is_read_as_it_was_written(made: Scope) -> None:
     assert parse(str(made)) == made
 
 
-def test_the_library_takes_tokens_however_long_ago_it_was_made(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_takes_tokens_however_long_ago_it_was_made(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It judges by the moment in which it was made, so what it is asked must not depend on how long the tests take."""
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
