@@ -22,6 +22,7 @@ from facility.broker.store import Kind, Store, StoreError
 from facility.broker.vos import VirtualOrganizations
 
 log = logging.getLogger(__name__)
+PARALLEL = 16  # people at the same time
 PAUSE = 2.0  # seconds before what could not be done is tried again
 
 
@@ -42,6 +43,7 @@ class Departures:
         self._vos, self._people, self._sessions, self._store = vos, people, sessions, store
         self._cache, self._revocation, self._tell, self._sleep = cache, revocation, tell, sleep
         self._tasks: set[asyncio.Task[None]] = set()
+        self._few = asyncio.Semaphore(PARALLEL)
 
     def gone(self, user: str) -> None:
         """A person's object has gone."""
@@ -74,12 +76,13 @@ class Departures:
 
     async def _erase(self, user: str) -> None:
         """Raises StoreError, BrokerError: something is left."""
-        if await self._people.known(user):
-            return
-        try:
-            record = await self._sessions.erase(user)
-        finally:
-            self._tell(user)
+        async with self._few:
+            if await self._people.known(user):
+                return
+            try:
+                record = await self._sessions.erase(user)
+            finally:
+                self._tell(user)
         if record is not None:
             await self._revocation.revoke(record, self._vos.find(record.vo))
 
