@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,18 +30,25 @@ from tests.fakes import connect_proxy
 pytestmark = pytest.mark.cluster
 
 CMS = "xcache-cms.facility.svc"
-#: in the pod, with a token on standard input
-PING = r"""
+#: in the pod, with the machine's variables for HTCondor and its token on standard input: no collector, no file of the pod
+SUBMIT = r"""
 import json, os, subprocess, sys, tempfile
+given = json.load(sys.stdin)
 with tempfile.TemporaryDirectory() as there:
-    name = f"{there}/token"
+    name, job = f"{there}/token", f"{there}/job.sub"
     with open(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-        file.write(sys.stdin.read())
-    env = {k: v for k, v in os.environ.items() if not k.startswith("BEARER_TOKEN")}
-    env["_CONDOR_SCITOKENS_FILE"] = name
-    ping = ["condor_ping", "-type", "SCHEDD", "-verbose", "WRITE"]
-    done = subprocess.run(ping, env=env, capture_output=True, text=True)
-print(json.dumps({"code": done.returncode, "text": (done.stdout + done.stderr)[-2000:]}))
+        file.write(given["token"])
+    with open(job, "w") as file:
+        file.write("executable = /bin/true\nqueue\n")
+    own = {"_CONDOR_SCITOKENS_FILE": name, "_CONDOR_AUTH_SSL_CLIENT_CAFILE": os.environ["SSL_CERT_FILE"]}
+    env = {"PATH": os.environ["PATH"], "HOME": there, **given["condor"], **own}
+    def run(*words):
+        done = subprocess.run(words, env=env, capture_output=True, text=True)
+        return {"code": done.returncode, "text": (done.stdout + done.stderr)[-2000:]}
+    sent = run("condor_submit", "-spool", "-terse", job)
+    cluster = sent["text"].split(".")[0].strip()
+    told = [sent, run("condor_q", cluster, "-af", "Owner"), run("condor_rm", cluster)]
+print(json.dumps(told))
 """
 
 
@@ -113,17 +121,18 @@ def test_it_reads_the_lake_with_its_own_tokens(stage: Stage, machine: Machine) -
         assert answer.ok, answer
 
 
-def test_it_submits_as_the_same_person(stage: Stage, machine: Machine) -> None:
-    told = stage.cluster.execute(
-        "facility-users",
-        "jupyter-cms-alice",
-        "notebook",
-        ["python3", "-c", PING],
-        stdin=machine.token("--for", "compute"),
-    )
-    found = json.loads(told)
-    assert found["code"] == 0, found
-    assert "cms_alice@pool" in found["text"]
+def test_it_submits_as_the_same_person_and_needs_to_know_one_address_only(stage: Stage, machine: Machine) -> None:
+    told = machine.run("env")
+    assert told.returncode == 0, told.stderr
+    variables = dict(re.findall(r"export (\w+)=(.*)", told.stdout))
+    condor = {name: shlex.split(value)[0] for name, value in variables.items() if "CONDOR" in name}
+    assert not [name for name in condor if "COLLECTOR" in name]
+    given = json.dumps({"condor": condor, "token": Path(condor["_CONDOR_SCITOKENS_FILE"]).read_text()})
+    pod = ("facility-users", "jupyter-cms-alice", "notebook")
+    sent, listed, removed = json.loads(stage.cluster.execute(*pod, ["python3", "-c", SUBMIT], stdin=given))
+    assert sent["code"] == 0, sent
+    assert listed["text"].split() == ["cms_alice"]
+    assert removed["code"] == 0, removed
 
 
 def test_it_goes_on_over_rotated_refresh_tokens(machine: Machine) -> None:
