@@ -30,7 +30,7 @@ from tests.fakes import connect_proxy
 pytestmark = pytest.mark.cluster
 
 CMS = "xcache-cms.facility.svc"
-#: in the pod, with the machine's variables for HTCondor and its token on standard input: no collector, no file of the pod
+#: in the pod, with the machine's variables for HTCondor and its token on standard input: no collector, no configuration
 SUBMIT = r"""
 import json, os, subprocess, sys, tempfile
 given = json.load(sys.stdin)
