@@ -42,8 +42,12 @@ class Response:
 
     @property
     def trouble(self) -> bool:
-        """Whether this is no issuer at work: it fails, has too much to do, or something in front of it answers."""
-        moved, page = 300 <= self.status < 400, self.status == 200 and self.kind == "text/html"
+        """Whether this is no issuer at work: it fails, has too much to do, or something in front of it answers.
+
+        An empty body is no page, whatever it is called: so are revocations answered (RFC 7009, 2.2).
+        """
+        moved = 300 <= self.status < 400
+        page = self.status == 200 and self.kind == "text/html" and self.body.strip() != b""
         return self.status >= 500 or self.status == 429 or moved or page
 
 

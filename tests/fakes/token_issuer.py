@@ -217,7 +217,7 @@ class TokenIssuer:
             return problem(401, "unauthorized", "Bad credentials")
         self.grants.pop(form["token"], None)
         self.revoked.append(form["token"])
-        return web.Response()
+        return web.Response(content_type="text/html")  # frameworks call an empty body so
 
     def _client(self, request: web.Request, form: dict[str, str]) -> str | None:
         """The client that proves itself, by form or by Basic authentication that is not unescaped."""

@@ -157,6 +157,13 @@ async def test_signing_out_revokes_and_forgets(world: World) -> None:
     assert (await world.ask("DELETE", "/sessions/cms-alice", "hub")).status == 204
 
 
+async def test_a_revocation_is_believed_and_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    await world.sign_in()
+    with caplog.at_level("INFO"):
+        await world.ask("DELETE", "/sessions/cms-alice", "hub")
+    assert "refresh token of cms-alice revoked" in caplog.text
+
+
 async def test_signing_out_works_while_the_issuer_is_away(world: World) -> None:
     await world.sign_in()
     world.issuer.down = True
