@@ -33,6 +33,15 @@ def keep_secrets() -> None:
     threading.excepthook = lambda found: _tell(found.exc_value)
 
 
+def forbid_core_files() -> None:
+    """No core file of this process nor of any program that it becomes, which cannot be made undumpable from here.
+
+    One byte and not none: so little is no file, and by exactly this limit the kernel also hands nothing to a program
+    that collects core files, which it does whatever else the limit is (core(5), fs/coredump.c).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+
+
 def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An event loop's exception handler that tells no more than it must."""
     _tell(context.get("exception"))

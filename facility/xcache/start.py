@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from facility.secrecy import forbid_core_files
 from facility.xcache import places, tls
 from facility.xcache.places import below
 
@@ -18,6 +19,7 @@ _MEBI = 1 << 20
 
 def main() -> None:
     """Prepares and never returns. Raises OSError or KeyError, with the name of what is missing."""
+    forbid_core_files()  # readers' tokens are in its memory, and the cache's own
     size = int(os.environ[places.SIZE])
     volume = os.statvfs(places.VOLUME)
     prepare(Path("/"), configuration(size, volume.f_frsize * volume.f_blocks))

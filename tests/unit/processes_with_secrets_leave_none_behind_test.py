@@ -77,6 +77,13 @@ def test_no_core_file_is_left_and_nobody_looks_into_the_process() -> None:
     assert run(asked).stdout == "(0, 0) 0\n"
 
 
+def test_a_program_that_such_a_process_becomes_leaves_no_core_file_either() -> None:
+    became = "import os; from facility.secrecy import forbid_core_files; forbid_core_files(); "
+    became += "os.execv('/bin/sh', ('sh', '-c', 'grep core /proc/self/limits'))"
+    done = subprocess.run([sys.executable, "-c", became], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Max", "core", "file", "size", "1", "1", "bytes"]
+
+
 def test_without_it_python_would_have_quoted_the_secret() -> None:
     """So these ways to fail do show it, and what they show is seen here."""
     for last in ("fail()", "Buried()"):
