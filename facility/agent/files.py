@@ -22,7 +22,7 @@ def write(path: Path, text: str, mode: int) -> None:
     Raises:
         OSError: the disk is full, cannot be written, or the like: then `path` is what it was before.
     """
-    partial = path.with_name(f".{path.name}.new")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")  # commands may write the same file at once
     partial.unlink(missing_ok=True)
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -36,7 +36,7 @@ def read(path: Path) -> str | None:
 
 def write(path: Path, text: str) -> None:
     """Replaces the file, mode 0600, on the disk before this returns. Raises LaptopError."""
-    partial = path.with_name(f".{path.name}.new")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")  # others may write the same file at once
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)

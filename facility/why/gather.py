@@ -121,12 +121,19 @@ def _token(here: Around) -> tuple[str, Token]:
         return "", Token(problem="no place that programs look at has one (BEARER_TOKEN_FILE, bt_u… files)")
     where, value = found
     fixed = where == "BEARER_TOKEN"
-    readable = not fixed and bool(Path(where).stat().st_mode & 0o077)
+    readable = not fixed and _others_may_read(Path(where))
     try:
         read = claims.read(claims.unverified(value)[1])
     except claims.ClaimsError as error:
         return "", Token(where, f"{where} holds something else: {error}", None, fixed, readable)
     return value, Token(_named(where, here.environment), "", read, fixed, readable)
+
+
+def _others_may_read(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:  # the agent has just taken it away
+        return False
 
 
 def _named(where: str, environment: Mapping[str, str]) -> str:

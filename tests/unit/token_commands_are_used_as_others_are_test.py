@@ -196,6 +196,17 @@ def test_a_file_that_the_agent_keeps_is_left_to_it(
     assert "holds another token than that: name a file by -o" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("write", ["facility.agent.files.write_token", "facility.laptop.private.write"])
+def test_commands_at_once_write_one_file_and_none_fails(write: str, tmp_path: Path) -> None:
+    """As scripts do that call `facility get-token` before each piece of work."""
+    module, name = write.rsplit(".", 1)
+    code = f"from pathlib import Path; from {module} import {name} as write\n"
+    code += f"for _ in range(200): write(Path({str(tmp_path / 'bt')!r}), 'x' * 1000)"
+    running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [one.wait(60) for one in running] == [0] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["bt"]
+
+
 def test_a_file_that_cannot_be_written_is_said(here: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["get-token", "-o", "/proc/none/token"]) == 1
     assert "/proc/none/token cannot be written" in capsys.readouterr().err
