@@ -41,9 +41,9 @@ class Stage:
     iam: Running
     seen: set[str] = field(default_factory=set)
 
-    async def ask(self, audience: str = LAKE) -> str:
+    async def ask(self, audience: str = LAKE, scope: str = "") -> str:
         """What comes of asking for a token."""
-        answer = await self.world.token("pod", audience)
+        answer = await self.world.token("pod", audience, scope=scope)
         if answer.status == 503:
             return AWAY
         if answer.status != 200:
@@ -92,10 +92,14 @@ async def nothing(_: Stage) -> None:
 
 
 async def groups_are_asked_for(stage: Stage) -> None:
-    """The broker uses the refresh token for something else, and the issuer clears what it gave before."""
+    """The broker uses the refresh token for something else, and the issuer clears what it gave before.
+
+    Another token is to be had at once all the same: what would be exchanged for it has not expired, and is gone.
+    """
     stage.pass_by(SITE.groups_refresh)
     await stage.world.standing("iam-alice")
     await stage.world.broker.groups.settle()
+    assert await stage.ask(stage.world.compute, COMPUTE[0]) == NEW
 
 
 async def a_key_is_added(stage: Stage) -> None:
