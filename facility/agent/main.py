@@ -77,7 +77,10 @@ def run(broker: Broker, place: Path, stop: threading.Event) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0; with `--ready` 1 while the agent has not finished its first round."""
+    """128 and the number of the signal that ended it; with `--ready` 0, or 1 before the first round is over.
+
+    Ended is never done: in people's pods a container that says 0 is not started again (restartPolicy OnFailure).
+    """
     given = sys.argv[1:] if arguments is None else arguments
     if given == ["--ready"]:
         return 0 if presence.listening(str(directory(os.environ) / files.SOCKET)) else 1
@@ -86,9 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold tokens
     broker = Broker(os.environ["AGENT_BROKER_URL"], Path(os.environ.get("AGENT_IDENTITY", _IDENTITY)), now=steady)
-    stop = threading.Event()
+    stop, ended = threading.Event(), []
 
-    def end(*_: object) -> None:
+    def end(number: int, _: object) -> None:
+        ended.append(number)
         stop.set()
         broker.hang_up()
 
@@ -96,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, end)
     threading.stack_size(_STACK)
     run(broker, directory(os.environ), stop)
-    return 0
+    return 128 + ended[0]
 
 
 if __name__ == "__main__":

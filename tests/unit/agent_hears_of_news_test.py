@@ -199,7 +199,7 @@ def test_an_agent_that_listens_ends_at_once_when_it_is_told_to(pod: Pod) -> None
         begun = time.monotonic()
         agent.send_signal(signal.SIGTERM)
         _, said = agent.communicate(timeout=10)
-    assert agent.returncode == 0
+    assert agent.returncode == 128 + signal.SIGTERM
     assert time.monotonic() - begun < 5
     assert said == "agent: lake: good\nagent: compute: good\n"
     assert not (pod.directory / "agent.sock").exists()
