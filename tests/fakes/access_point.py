@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from facility.condor.waiting import Waiting
 from facility.exchange import Broker
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock
-from tests.fakes.token_broker import IDENTITY, TokenBroker
+from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
 
 REFRESH = 10.0
 LAKE, RUCIO = "https://origin.test", "rucio"
@@ -76,3 +77,12 @@ class AccessPoint:
     def _run(self, command: Sequence[str]) -> str:
         self.commands.append(command)
         return self.refuses
+
+
+@contextmanager
+def access_point(directory: Path, broker: TokenBroker | None = None) -> Iterator[AccessPoint]:
+    """One with nothing in it yet, beside a broker."""
+    (directory / "credentials").mkdir()
+    authority = Authority(directory)
+    with serving(authority, broker or TokenBroker()) as found:
+        yield AccessPoint(found, authority, directory)

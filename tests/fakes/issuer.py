@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -213,8 +214,14 @@ def write(directory: Path, url: str, clients: tuple[Client, ...] = (), **change:
     return files
 
 
+@cache
+def signing_key() -> str:
+    """The key of all these issuers, PEM: made once, as looking for primes takes a moment."""
+    return mint.signing_key()
+
+
 @contextmanager
-def serving(directory: Path, key: str, slash: bool = True, **change: Any) -> Iterator[Running]:
+def serving(directory: Path, slash: bool = True, **change: Any) -> Iterator[Running]:
     """An issuer with one signing key, `rsa1`, and settings changed as told, until the block ends.
 
     `slash`: whether the issuer's name ends in one.
@@ -226,7 +233,7 @@ def serving(directory: Path, key: str, slash: bool = True, **change: Any) -> Ite
     )
     url = f"https://localhost:{server.server_port}"
     files = write(directory, url, **{"issuer": f"{url}{'/' if slash else ''}", **change})
-    (files.keys / "rsa1.pem").write_text(key)
+    (files.keys / "rsa1.pem").write_text(signing_key())
     issuer = assemble(files, clock)
     server.app.target = create(issuer)
     with closing(issuer.store), threaded.running(server), Browser(url, authority.bundle) as http:

@@ -79,7 +79,7 @@ class Machine:
     def sleep(self, seconds: float) -> None:
         """Time passes for everybody; what a person does before the n-th question is done now."""
         self.slept.append(seconds)
-        self.iam.clock.at += seconds
+        self.iam.clock.pass_by(seconds)
         if len(self.slept) in self.meanwhile:
             self.meanwhile[len(self.slept)]()
 
@@ -111,13 +111,13 @@ def offer(url: str, **login: Any) -> bytes:
 
 
 @contextmanager
-def machine(directory: Path, key: str, **settings: Any) -> Iterator[Machine]:
+def machine(directory: Path, **settings: Any) -> Iterator[Machine]:
     """A machine, a hub, an issuer with `settings`, and a bundle of both their authorities."""
     for name in ("iam", "hub", "state"):
         (directory / name).mkdir()
     with ExitStack() as stack:
         clients = settings.pop("clients", (LAPTOPS,))
-        iam = stack.enter_context(issuer.serving(directory / "iam", key, clients=clients, **settings))
+        iam = stack.enter_context(issuer.serving(directory / "iam", clients=clients, **settings))
         authority = Authority(directory / "hub")
         hub = stack.enter_context(https_files.serving(authority))
         bundle = directory / "bundle.pem"

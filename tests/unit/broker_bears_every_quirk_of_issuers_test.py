@@ -15,9 +15,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from facility.dev.issuer import mint
 from facility.dev.issuer.settings import CODE, REFRESH, Client
 from tests.fakes import issuer
 from tests.fakes.broker_world import LAKE, SITE, World, eventually, facility
@@ -104,7 +103,7 @@ async def groups_are_asked_for(stage: Stage) -> None:
 
 async def a_key_is_added(stage: Stage) -> None:
     """And signs at once, as nobody waits for verifiers to hear of it."""
-    (stage.iam.files.keys / "rsa2.pem").write_text(other_key())
+    (stage.iam.files.keys / "rsa2.pem").write_text(mint.signing_key())
 
 
 async def more_is_wanted(stage: Stage) -> None:
@@ -184,25 +183,6 @@ QUIRKS = [
 ]  # fmt: skip
 
 
-def pem() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pkcs8, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, pkcs8, clear).decode()
-
-
-KEY: list[str] = []
-
-
-def signing_key() -> str:
-    """The same for all tests: making one takes long."""
-    if not KEY:
-        KEY.append(pem())
-    return KEY[0]
-
-
-other_key = pem
-
-
 def talking(iam: Running) -> list[Any]:
     """Connections to the issuer that are not all closed: such as were cut or given up take a moment."""
     port = iam.issuer.settings.issuer.strip("/").rpartition(":")[2]
@@ -214,7 +194,7 @@ def talking(iam: Running) -> list[Any]:
 async def stage(directory: Path, quirk: Quirk, tokens: dict[str, Any]) -> AsyncIterator[Stage]:
     (directory / "iam").mkdir()
     clients = (MEAN, KIND, KEEPS)
-    with issuer.serving(directory / "iam", signing_key(), clients=clients, **quirk.settings) as iam:
+    with issuer.serving(directory / "iam", clients=clients, **quirk.settings) as iam:
         async with facility(directory) as world:
             world.trust(iam.bundle)
             lake = {"prefix": "/iam", "origin": LAKE, "audience": LAKE, "scopes": SCOPES}

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes import issuer
 from tests.fakes.broker_world import LAKE, SITE, World, eventually, facility
@@ -18,17 +16,10 @@ SCOPES = ("storage.read:/",)
 COMPUTE = ("compute.read", "compute.create")
 
 
-@pytest.fixture(scope="module")
-def signing_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pkcs8, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, pkcs8, clear).decode()
-
-
 @pytest.fixture
-def iam(tmp_path: Path, signing_key: str) -> Iterator[issuer.Running]:
+def iam(tmp_path: Path) -> Iterator[issuer.Running]:
     (tmp_path / "iam").mkdir()
-    with issuer.serving(tmp_path / "iam", signing_key) as running:
+    with issuer.serving(tmp_path / "iam") as running:
         yield running
 
 

@@ -14,36 +14,26 @@ from facility.condor import pauses
 from facility.condor.credentials import File
 from facility.condor.jobs import OwnerJobs
 from facility.condor.keeper import LINGER, PERIOD
-from tests.fakes.access_point import LAKE, REFRESH, AccessPoint, jobs
-from tests.fakes.authority import Authority
+from tests.fakes.access_point import LAKE, REFRESH, AccessPoint, access_point, jobs
 from tests.fakes.renewing_broker import RenewingBroker
-from tests.fakes.token_broker import TokenBroker, serving
 
 ALICE, BOB = jobs("cms_alice", running=1), jobs("cms_bob", running=1)
 AWAY = (503, "temporarily_unavailable", "the issuer is away")
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
+@pytest.fixture
+def point(tmp_path: Path) -> Iterator[AccessPoint]:
+    with access_point(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
-def point(tmp_path: Path, authority: Authority) -> Iterator[AccessPoint]:
-    (tmp_path / "credentials").mkdir()
-    with serving(authority, TokenBroker()) as broker:
-        yield AccessPoint(broker, authority, tmp_path)
-
-
-@pytest.fixture
-def remembered(tmp_path: Path, authority: Authority) -> Iterator[AccessPoint]:
+def remembered(tmp_path: Path) -> Iterator[AccessPoint]:
     """With a broker that renews tokens as the real one does."""
-    (tmp_path / "credentials").mkdir()
     broker = RenewingBroker()
-    point = AccessPoint(broker, authority, tmp_path)
-    broker.clock = point.clock
-    with serving(authority, broker):
-        yield point
+    with access_point(tmp_path, broker) as made:
+        broker.clock = made.clock
+        yield made
 
 
 def test_an_owner_with_jobs_gets_the_owners_token(point: AccessPoint) -> None:

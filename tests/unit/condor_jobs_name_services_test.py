@@ -13,10 +13,8 @@ from facility.condor import config, services
 from facility.condor.credentials import File
 from facility.condor.keeper import LINGER
 from facility.vo import VirtualOrganization
-from tests.fakes.access_point import LAKE, RUCIO, AccessPoint, jobs
-from tests.fakes.authority import Authority
+from tests.fakes.access_point import LAKE, RUCIO, AccessPoint, access_point, jobs
 from tests.fakes.objects import site, vo
-from tests.fakes.token_broker import TokenBroker, serving
 from tests.unit.condor_configuration_test import read
 
 htcondor2 = pytest.importorskip("htcondor2")  # with it, classad2 knows HTCondor's own functions
@@ -117,10 +115,8 @@ def test_further_lakes_are_numbered_as_in_notebooks() -> None:
 
 @pytest.fixture
 def point(tmp_path: Path) -> Iterator[AccessPoint]:
-    (tmp_path / "credentials").mkdir()
-    authority = Authority(tmp_path)
-    with serving(authority, TokenBroker()) as broker:
-        yield AccessPoint(broker, authority, tmp_path)
+    with access_point(tmp_path) as made:
+        yield made
 
 
 def test_each_named_service_has_a_file_with_a_token_of_its_own_audience(point: AccessPoint) -> None:

@@ -13,9 +13,7 @@ from facility.condor.hold_codes import NONE_NOW, REQUEST, SIGN_IN_AGAIN
 from facility.condor.jobs import OwnerJobs
 from facility.condor.keeper import PERIOD, Keeper
 from facility.condor.waiting import PARTING
-from tests.fakes.access_point import AccessPoint, jobs
-from tests.fakes.authority import Authority
-from tests.fakes.token_broker import TokenBroker, serving
+from tests.fakes.access_point import AccessPoint, access_point, jobs
 
 htcondor2 = pytest.importorskip("htcondor2")  # with it, classad2 knows HTCondor's own functions
 classad2 = pytest.importorskip("classad2")
@@ -25,10 +23,8 @@ AWAY = (503, "temporarily_unavailable", "the issuer is away")
 
 @pytest.fixture
 def point(tmp_path: Path) -> Iterator[AccessPoint]:
-    (tmp_path / "credentials").mkdir()
-    authority = Authority(tmp_path)
-    with serving(authority, TokenBroker()) as broker:
-        yield AccessPoint(broker, authority, tmp_path)
+    with access_point(tmp_path) as made:
+        yield made
 
 
 def turn(point: AccessPoint, keeper: Keeper, *found: OwnerJobs) -> list[tuple[str, str]]:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from facility.dev.issuer.app import assemble
 from facility.dev.issuer.settings import REFRESH
@@ -16,16 +14,9 @@ from tests.fakes import issuer
 from tests.fakes.issuer import ALICE, HUB, OTHER, Running, authorization, claims, form, log_in, query
 
 
-@pytest.fixture(scope="module")
-def key() -> str:
-    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pkcs8, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return made.private_bytes(serialization.Encoding.PEM, pkcs8, clear).decode()
-
-
 @pytest.fixture
-def iam(tmp_path: Path, key: str) -> Iterator[Running]:
-    with issuer.serving(tmp_path, key) as running:
+def iam(tmp_path: Path) -> Iterator[Running]:
+    with issuer.serving(tmp_path) as running:
         yield running
 
 

@@ -8,24 +8,15 @@ from typing import Any
 
 import pytest
 import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from facility.dev.issuer.settings import EXCHANGE, REFRESH
 from tests.fakes import issuer
 from tests.fakes.issuer import ADMIN, HUB, ROTATING, Running
 
 
-@pytest.fixture(scope="module")
-def signing_key() -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    pkcs8, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, pkcs8, clear).decode()
-
-
 @pytest.fixture
-def iam(tmp_path: Path, signing_key: str) -> Iterator[Running]:
-    with issuer.serving(tmp_path, signing_key) as running:
+def iam(tmp_path: Path) -> Iterator[Running]:
+    with issuer.serving(tmp_path) as running:
         yield running
 
 
@@ -68,27 +59,25 @@ def test_moods_are_an_admin_s_business(iam: Running) -> None:
     assert put(ADMIN, happy=True).status_code == 400
 
 
-def test_a_mood_may_be_there_from_the_start(tmp_path: Path, signing_key: str) -> None:
-    with issuer.serving(tmp_path, signing_key, mood={"paths": ["/jwk"], "status": 500}) as iam:
+def test_a_mood_may_be_there_from_the_start(tmp_path: Path) -> None:
+    with issuer.serving(tmp_path, mood={"paths": ["/jwk"], "status": 500}) as iam:
         assert iam.http.get("/jwk").status_code == 500
         assert iam.sign_in()["access_token"]
 
 
-def test_a_rotated_token_may_have_some_grace(tmp_path: Path, signing_key: str) -> None:
+def test_a_rotated_token_may_have_some_grace(tmp_path: Path) -> None:
     kind = ROTATING.model_copy(update={"refresh_token_grace": 60})
-    with issuer.serving(tmp_path, signing_key, clients=(kind,)) as iam:
+    with issuer.serving(tmp_path, clients=(kind,)) as iam:
         old = iam.sign_in(client=kind)["refresh_token"]
         new = refresh(iam, old, kind).json()["refresh_token"]
         assert {refresh(iam, one, kind).status_code for one in (old, new)} == {200}
-        iam.clock.at += 61
+        iam.clock.now += 61
         assert refresh(iam, old, kind).status_code == 401
 
 
 @pytest.mark.parametrize(("widens", "status"), [(True, 200), (False, 400)])
-def test_an_exchange_may_be_kept_within_the_exchanged_token(
-    tmp_path: Path, signing_key: str, widens: bool, status: int
-) -> None:
-    with issuer.serving(tmp_path, signing_key, exchange_widens=widens) as iam:
+def test_an_exchange_may_be_kept_within_the_exchanged_token(tmp_path: Path, widens: bool, status: int) -> None:
+    with issuer.serving(tmp_path, exchange_widens=widens) as iam:
         narrow = refresh(iam, iam.sign_in()["refresh_token"], scope="compute.read").json()["access_token"]
         exchange = {"grant_type": EXCHANGE, "subject_token": narrow}
         assert iam.token(**exchange, scope="compute.read").status_code == 200
@@ -97,9 +86,9 @@ def test_an_exchange_may_be_kept_within_the_exchanged_token(
 
 @pytest.mark.parametrize(("on_record", "status"), [(True, 401), (False, 200)])
 def test_a_cleared_token_is_exchanged_only_where_none_is_on_record(
-    tmp_path: Path, signing_key: str, on_record: bool, status: int
+    tmp_path: Path, on_record: bool, status: int
 ) -> None:
-    with issuer.serving(tmp_path, signing_key, access_tokens_on_record=on_record) as iam:
+    with issuer.serving(tmp_path, access_tokens_on_record=on_record) as iam:
         session = iam.sign_in()
         refresh(iam, session["refresh_token"])
         revoked = refresh(iam, session["refresh_token"]).json()["access_token"]

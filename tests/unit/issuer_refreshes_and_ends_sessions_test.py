@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from facility.dev.issuer import mint
 from facility.dev.issuer.app import assemble
 from facility.dev.issuer.settings import REFRESH
 from tests.fakes.issuer import ALICE, HUB, OTHER, ROTATING, Running, claims, serving
@@ -19,13 +18,8 @@ ANY = "https://wlcg.cern.ch/jwt/v1/any"
 
 
 @pytest.fixture(scope="module")
-def key() -> str:
-    return mint.signing_key()
-
-
-@pytest.fixture(scope="module")
-def iam(tmp_path_factory: pytest.TempPathFactory, key: str) -> Iterator[Running]:
-    with serving(tmp_path_factory.mktemp("iam"), key) as running:
+def iam(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("iam")) as running:
         yield running
 
 
@@ -129,8 +123,8 @@ def test_a_dead_refresh_token_is_401_invalid_token(iam: Running) -> None:
     assert 'Bearer error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-def test_an_expired_refresh_token_is_called_invalid(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key, lifetimes={"refresh_token": 100}) as iam:
+def test_an_expired_refresh_token_is_called_invalid(tmp_path: Path) -> None:
+    with serving(tmp_path, lifetimes={"refresh_token": 100}) as iam:
         session = iam.sign_in()
         iam.clock.now += 101
         answer = refresh(iam, session)
@@ -180,8 +174,8 @@ def test_parallel_refreshes_of_a_reused_token_all_succeed(iam: Running, session:
     assert {answer.json()["refresh_token"] for answer in answers} == {session["refresh_token"]}
 
 
-def test_a_scope_denied_afterwards_drops_out_of_refreshed_tokens(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key) as iam:
+def test_a_scope_denied_afterwards_drops_out_of_refreshed_tokens(tmp_path: Path) -> None:
+    with serving(tmp_path) as iam:
         session = iam.sign_in()
         issuer = iam.issuer
         object.__setattr__(issuer, "settings", issuer.settings.model_copy(update={"group_scopes": {}}))
@@ -223,8 +217,8 @@ def test_introspection_tells_what_the_asker_may_have_itself(iam: Running) -> Non
     assert iam.post("/introspect").status_code == 400
 
 
-def test_a_token_ends_with_its_life(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key, lifetimes={"access_token": 60}) as iam:
+def test_a_token_ends_with_its_life(tmp_path: Path) -> None:
+    with serving(tmp_path, lifetimes={"access_token": 60}) as iam:
         session = iam.sign_in()
         assert session["expires_in"] == 59
         iam.clock.now += 61
@@ -232,8 +226,8 @@ def test_a_token_ends_with_its_life(tmp_path: Path, key: str) -> None:
         assert iam.http.get("/userinfo", params={"access_token": session["access_token"]}).status_code == 401
 
 
-def test_a_restart_ends_no_session_and_the_database_holds_no_token(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key) as iam:
+def test_a_restart_ends_no_session_and_the_database_holds_no_token(tmp_path: Path) -> None:
+    with serving(tmp_path) as iam:
         session = iam.sign_in()
         files, now = iam.files, iam.clock
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("issuer.sqlite*"))

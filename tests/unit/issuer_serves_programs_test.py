@@ -17,19 +17,28 @@ from joserfc.jwk import KeySet
 
 from facility.dev.issuer import mint
 from facility.dev.issuer.settings import CLIENT, CODE, DEVICE, EXCHANGE, Client, Person
-from tests.fakes.issuer import ALICE, GUEST, HUB, OTHER, PUBLIC, Browser, Running, claims, form, header, log_in, serving
+from tests.fakes.issuer import (
+    ALICE,
+    GUEST,
+    HUB,
+    OTHER,
+    PUBLIC,
+    Browser,
+    Running,
+    claims,
+    form,
+    header,
+    log_in,
+    serving,
+    signing_key,
+)
 
 ANY = "https://wlcg.cern.ch/jwt/v1/any"
 
 
 @pytest.fixture(scope="module")
-def key() -> str:
-    return mint.signing_key()
-
-
-@pytest.fixture(scope="module")
-def iam(tmp_path_factory: pytest.TempPathFactory, key: str) -> Iterator[Running]:
-    with serving(tmp_path_factory.mktemp("iam"), key) as running:
+def iam(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("iam")) as running:
         yield running
 
 
@@ -56,8 +65,8 @@ def test_keys_have_neither_alg_nor_use_and_check_the_tokens(iam: Running) -> Non
     jwt.decode(token, KeySet.import_key_set(answer.json()), algorithms=["RS256"])
 
 
-def test_a_key_is_published_before_it_signs(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key, publish_ahead=600) as iam:
+def test_a_key_is_published_before_it_signs(tmp_path: Path) -> None:
+    with serving(tmp_path, publish_ahead=600) as iam:
         iam.http.get("/jwk")
         (iam.files.keys / "rsa2.pem").write_text(mint.signing_key())
         assert {one["kid"] for one in iam.http.get("/jwk").json()["keys"]} == {"rsa1", "rsa2"}
@@ -191,7 +200,8 @@ def test_device_codes_are_refused_as_iam_does(iam: Running) -> None:
     assert iam.http.post("/devicecode", data={"client_id": PUBLIC.client_id}).json()["error"] == "invalid_client"
 
 
-def test_minted_tokens_are_what_they_are_asked_to_be(iam: Running, key: str) -> None:
+def test_minted_tokens_are_what_they_are_asked_to_be(iam: Running) -> None:
+    key = signing_key()
     keys = KeySet.import_key_set(iam.http.get("/jwk").json())
     good = mint.token(key, "rsa1", f"{iam.url}/", sub="x", audience="https://a", scope="storage.read:/", now=1000)
     found = jwt.decode(good, keys, algorithms=["RS256"]).claims
@@ -210,8 +220,8 @@ def test_secrets_show_in_no_repr() -> None:
     assert ALICE.password not in texts
 
 
-def test_the_program_serves_over_tls_and_logs_no_code(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key) as iam:  # writes the files, and lends its certificate
+def test_the_program_serves_over_tls_and_logs_no_code(tmp_path: Path) -> None:
+    with serving(tmp_path) as iam:  # writes the files, and lends its certificate
         for name in ("people", "clients"):
             (tmp_path / name).mkdir()
             (tmp_path / f"{name}.yaml").rename(tmp_path / name / f"{name}.yaml")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from facility.dev.issuer import mint
 from facility.dev.issuer.settings import CODE
 from tests.fakes.issuer import (
     ALICE,
@@ -28,14 +27,9 @@ from tests.fakes.issuer import (
 )
 
 
-@pytest.fixture(scope="module")
-def key() -> str:
-    return mint.signing_key()
-
-
 @pytest.fixture
-def iam(tmp_path: Path, key: str) -> Iterator[Running]:
-    with serving(tmp_path, key) as running:
+def iam(tmp_path: Path) -> Iterator[Running]:
+    with serving(tmp_path) as running:
         yield running
 
 
@@ -136,9 +130,9 @@ def test_scopes_that_a_persons_groups_do_not_allow_vanish(iam: Running) -> None:
     assert {"openid", "compute.create"} <= set(scope)
 
 
-def test_a_wider_storage_scope_than_a_group_allows_vanishes_whole(tmp_path: Path, key: str) -> None:
+def test_a_wider_storage_scope_than_a_group_allows_vanishes_whole(tmp_path: Path) -> None:
     allowed = {"/Analysis": ["storage.read:/sub"]}
-    with serving(tmp_path, key, group_scopes=allowed) as iam:
+    with serving(tmp_path, group_scopes=allowed) as iam:
         wide = "openid storage.read:/ storage.read:/sub/deep storage.read:/subway"
         assert iam.sign_in(scope=wide)["scope"].split() == ["openid", "storage.read:/sub/deep"]
 
@@ -239,8 +233,8 @@ def test_groups_come_in_iams_order(iam: Running, scope: str, groups: list[str] |
     assert claims(iam.sign_in(scope=scope)["access_token"]).get("wlcg.groups") == groups
 
 
-def test_an_issuer_without_slash_shows_it_in_discovery_and_id_tokens_only(tmp_path: Path, key: str) -> None:
-    with serving(tmp_path, key, issuer="https://iam.example:8443", iss_parameter=True) as iam:
+def test_an_issuer_without_slash_shows_it_in_discovery_and_id_tokens_only(tmp_path: Path) -> None:
+    with serving(tmp_path, issuer="https://iam.example:8443", iss_parameter=True) as iam:
         assert iam.http.get("/.well-known/openid-configuration").json()["issuer"] == "https://iam.example:8443/"
         body = iam.sign_in()
         assert claims(body["access_token"])["iss"] == "https://iam.example:8443"

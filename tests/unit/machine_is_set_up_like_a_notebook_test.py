@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from facility.dev.issuer import mint
 from facility.laptop import offers
 from facility.laptop.errors import LaptopError
 from facility.laptop.surroundings import variables
@@ -23,14 +22,9 @@ from tests.fakes import issuer
 from tests.fakes.machine import Machine, machine, offer
 
 
-@pytest.fixture(scope="module")
-def key() -> str:
-    return mint.signing_key()
-
-
 @pytest.fixture
-def here(tmp_path: Path, key: str) -> Iterator[Machine]:
-    with machine(tmp_path, key) as made:
+def here(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path) as made:
         yield made
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import keyring
 import pytest
 
-from facility.dev.issuer import mint
 from facility.laptop import keeping, private
 from facility.laptop.access import Wish
 from facility.laptop.errors import LaptopError, SignInError
@@ -22,14 +21,9 @@ from tests.fakes.machine import LAKE, LAPTOPS, Machine, at_once, machine
 from tests.fakes.safe import Safe
 
 
-@pytest.fixture(scope="module")
-def key() -> str:
-    return mint.signing_key()
-
-
 @pytest.fixture
-def here(tmp_path: Path, key: str) -> Iterator[Machine]:
-    with machine(tmp_path, key) as made:
+def here(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path) as made:
         made.sign_in()
         yield made
 

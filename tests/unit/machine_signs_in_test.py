@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from facility.commands.login import last_hub
-from facility.dev.issuer import mint
 from facility.laptop import device, offers
 from facility.laptop.device import Approved, Begun, Pending
 from facility.laptop.errors import LaptopError
@@ -29,14 +28,9 @@ METADATA = Metadata("https://i/", "https://i/token", "https://i/jwk", device_aut
 BEGUN = Begun("the-device-code", "ABCDEF", "https://i/device", "", 600.0, 5.0)
 
 
-@pytest.fixture(scope="module")
-def key() -> str:
-    return mint.signing_key()
-
-
 @pytest.fixture
-def here(tmp_path: Path, key: str) -> Iterator[Machine]:
-    with machine(tmp_path, key) as made:
+def here(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path) as made:
         yield made
 
 
@@ -141,15 +135,15 @@ def test_a_hub_whose_certificate_is_not_trusted_is_told_apart(here: Machine) -> 
         here.sign_in()
 
 
-def test_a_client_that_may_not_have_all_scopes_is_the_vos_to_mend(tmp_path: Path, key: str) -> None:
+def test_a_client_that_may_not_have_all_scopes_is_the_vos_to_mend(tmp_path: Path) -> None:
     narrow = LAPTOPS.model_copy(update={"scopes": ("openid", "offline_access")})
-    with machine(tmp_path, key, clients=(narrow,)) as made, pytest.raises(LaptopError, match="invalid_scope"):
+    with machine(tmp_path, clients=(narrow,)) as made, pytest.raises(LaptopError, match="invalid_scope"):
         made.sign_in()
 
 
-def test_a_client_without_the_device_grant_is_the_vos_to_mend(tmp_path: Path, key: str) -> None:
+def test_a_client_without_the_device_grant_is_the_vos_to_mend(tmp_path: Path) -> None:
     plain = LAPTOPS.model_copy(update={"grant_types": (issuer.REFRESH,)})
-    with machine(tmp_path, key, clients=(plain,)) as made, pytest.raises(LaptopError, match="device flow"):
+    with machine(tmp_path, clients=(plain,)) as made, pytest.raises(LaptopError, match="device flow"):
         made.sign_in()
 
 

@@ -15,7 +15,6 @@ import pytest
 from facility import cli
 from facility.agent import files
 from facility.agent.socket import listening
-from facility.dev.issuer import mint
 from facility.why import ask, gather, main
 from facility.why.facts import Address
 from facility.why.gather import Around
@@ -246,7 +245,7 @@ def test_an_authority_that_the_hub_has_told_of_is_trusted_for_the_read(
 def test_on_a_persons_own_machine_the_session_knows_lakes_issuer_and_grants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with machine(tmp_path, mint.signing_key()) as made:
+    with machine(tmp_path) as made:
         made.sign_in()
         own = token(iss=f"{made.iam.url}/", aud="https://lake.test:1094", scope="storage.read:/open")
         (tmp_path / "bt").write_text(own)
