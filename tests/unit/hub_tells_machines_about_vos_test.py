@@ -81,5 +81,16 @@ def test_anybody_may_ask_and_need_not_ask_again_for_a_while(hub: World) -> None:
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     assert "Set-Cookie" not in answer.headers
     assert list(answer.json()["vos"]) == ["cms"]
+    assert answer.json()["vos"]["cms"]["trust"] == ""
     again = {"If-None-Match": answer.headers["ETag"]}
     assert requests.get(answer.url, headers=again, timeout=20).status_code == 304
+
+
+def test_the_authority_beside_the_hubs_own_bundle_is_told(hub: World) -> None:
+    own = hub.authority.bundle.with_name("own.crt")
+    own.write_text("PEM of the facility")
+    try:
+        told = requests.get(f"{hub.hub}/hub/facility/vos.json", timeout=20).json()
+    finally:
+        own.unlink()
+    assert told["vos"]["cms"]["trust"] == "PEM of the facility"
