@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -78,7 +79,6 @@ class Routes:
             interface.STATE: self.session_state,
             interface.CLOSE: self.close_session,
         }
-        self._description = json.dumps(openapi.document(self._handlers))
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -93,7 +93,12 @@ class Routes:
 
     async def description(self, _: web.Request) -> web.Response:
         """GET /openapi.json."""
-        return web.Response(text=self._description, content_type="application/json")
+        return web.Response(text=self._described, content_type="application/json")
+
+    @cached_property
+    def _described(self) -> str:
+        """Made when somebody wants to know, and once: it takes as long as some hundred tokens."""
+        return json.dumps(openapi.document(self._handlers))
 
     async def token(self, request: web.Request) -> web.StreamResponse:
         """POST /token."""

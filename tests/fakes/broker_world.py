@@ -20,6 +20,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 
 from facility.broker import reading
 from facility.broker.access_log import AccessLog
+from facility.broker.leases import Terms
 from facility.broker.metrics import Metrics
 from facility.broker.parts import Broker, Surroundings
 from facility.broker.shards import SHARDS
@@ -41,6 +42,9 @@ USERS = "/apis/analysis-facility.io/v1alpha1/namespaces/facility/facilityusers"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 IMAGE = "registry.test/image:1"
+LASTING = Terms(deadline=600, life=720)  # leases of a broker that is alone, however slow the machine is
+CONNECTIONS = 8  # to the API server: each costs a handshake, and a broker that ends would begin 16 at once
+PATIENCE = 30.0  # seconds that a busy machine may take
 SITE = Site(images=Images(facility=IMAGE, hub=IMAGE, notebook=IMAGE, condor=IMAGE, xcache=IMAGE), public_url=HUB_URL)
 
 
@@ -207,7 +211,9 @@ class World:
 
     def connect(self) -> Kubernetes:
         """A client of the API server."""
-        return Kubernetes(ApiClient(Configuration(host=self._api_url, ssl_ca_cert=str(self.authority.bundle))))
+        configuration = Configuration(host=self._api_url, ssl_ca_cert=str(self.authority.bundle))
+        configuration.connection_pool_maxsize = CONNECTIONS
+        return Kubernetes(ApiClient(configuration))
 
     @asynccontextmanager
     async def running_broker(self) -> AsyncIterator[None]:
@@ -216,14 +222,21 @@ class World:
             kubernetes = self.connect()
             stack.push_async_callback(kubernetes.close)
             around = Surroundings(
-                SITE, kubernetes, lambda: self._trust, self.keys, self.clock, self.issuer_timeout, pulse=self.clock
+                SITE,
+                kubernetes,
+                lambda: self._trust,
+                self.keys,
+                self.clock,
+                self.issuer_timeout,
+                pulse=self.clock,
+                terms=LASTING,
             )
             self.broker = Broker(around)
             await stack.enter_async_context(self.broker.run())
             self.metrics, app = Metrics(self.broker), self.broker.application()
             app.middlewares.append(self.metrics.counting)
             self._broker_url = await _serve(stack, self.authority, app, access_log_class=AccessLog, **reading.LIMITS)
-            await asyncio.wait_for(self.broker.vo_mirror.synced.wait(), 5)
+            await asyncio.wait_for(self.broker.vo_mirror.synced.wait(), PATIENCE)
             await eventually(lambda: len(self.broker.holding.shards) == SHARDS)
             yield
 
@@ -254,7 +267,7 @@ async def facility(directory: Path) -> AsyncIterator[World]:
 
 async def eventually(holds: Callable[[], bool]) -> None:
     """Returns once `holds`, which something under way in the background brings about."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - over real sockets there is no event to wait for
             await asyncio.sleep(0.002)
 
