@@ -20,6 +20,8 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.fakes.patience import PATIENCE
+
 Object = dict[str, Any]
 Key = tuple[str, str, str, str]  # group and version, namespace, plural, name
 GROUP = "analysis-facility.io/v1alpha1"
@@ -134,7 +136,7 @@ class ApiServer:
 
     async def until(self, seen: Callable[[], bool]) -> None:
         """Wait until a request has made that true. Raises TimeoutError after ten seconds."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not seen():
                 self._news.clear()
                 await self._news.wait()

@@ -29,6 +29,7 @@ from facility.site import Images, Site
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock
 from tests.fakes.kubernetes_api import Json, KubernetesApi
+from tests.fakes.patience import PATIENCE
 from tests.fakes.token_issuer import TokenIssuer
 
 LAKE = "https://origin.test:1094"
@@ -44,7 +45,6 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 IMAGE = "registry.test/image:1"
 LASTING = Terms(deadline=600, life=720)  # leases of a broker that is alone, however slow the machine is
 CONNECTIONS = 8  # to the API server: each costs a handshake, and a broker that ends would begin 16 at once
-PATIENCE = 30.0  # seconds that a busy machine may take
 SITE = Site(images=Images(facility=IMAGE, hub=IMAGE, notebook=IMAGE, condor=IMAGE, xcache=IMAGE), public_url=HUB_URL)
 
 

@@ -27,6 +27,7 @@ from facility.vo import VirtualOrganization
 from tests.fakes.hub_neighbours import Proxy
 from tests.fakes.hub_notebooks import Notebooks
 from tests.fakes.hub_servers import Reply, Request, Server
+from tests.fakes.patience import PATIENCE
 from tests.fakes.ports import free_port
 
 PROXY_TOKEN, TOKEN = "proxy-token-text", "token-of-the-test"
@@ -164,7 +165,7 @@ class World:
     def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
         """The hub's API, as a service with the right to start everybody's servers."""
         headers = {"Authorization": f"token {TOKEN}"}
-        return requests.request(method, f"{self.hub}/hub/api{path}", headers=headers, json=body, timeout=60)
+        return requests.request(method, f"{self.hub}/hub/api{path}", headers=headers, json=body, timeout=PATIENCE)
 
     def start(self, user: str, name: str = "", **options: Any) -> requests.Response:
         """A server by the API; the person is made if need be."""
@@ -182,7 +183,7 @@ class World:
     def page(self, user: str) -> Pages:
         return Pages(self.hub, user)
 
-    def until(self, found: Callable[[], Any], what: str, seconds: float = 20) -> None:
+    def until(self, found: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
         end = time.monotonic() + seconds
         while not found():
             assert time.monotonic() < end, f"waited in vain for {what}\n{self.log[-3000:]}"
@@ -195,16 +196,16 @@ class World:
         with (self.directory / "hub.log").open("a") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, cwd=self.directory)
             try:
-                self.until(lambda: process.poll() is not None or self._serves(), "the hub", 40)
+                self.until(lambda: process.poll() is not None or self._serves(), "the hub", 3 * PATIENCE)
                 assert process.poll() is None, self.log
                 yield
             finally:
                 process.terminate()
-                process.wait(20)
+                process.wait(PATIENCE)
 
     def _serves(self) -> bool:
         try:
-            return requests.get(f"{self.hub}/hub/health", timeout=5).ok
+            return requests.get(f"{self.hub}/hub/health", timeout=PATIENCE).ok
         except requests.ConnectionError:
             return False
 
@@ -220,14 +221,14 @@ class Pages:
 
     def get(self, path: str) -> requests.Response:
         """The page of that path itself, wherever it would lead."""
-        return self._kept(self._session.get(f"{self._hub}{path}", allow_redirects=False, timeout=60))
+        return self._kept(self._session.get(f"{self._hub}{path}", allow_redirects=False, timeout=PATIENCE))
 
     def post(self, path: str, **form: str) -> requests.Response:
         """Send a form, with the token that came with the last page."""
         token = next(one.value for one in self._session.cookies if (one.name, one.path) == ("_xsrf", "/hub/"))
         url = f"{self._hub}{path}"
         return self._kept(
-            self._session.post(url, params={"_xsrf": token}, data=form, allow_redirects=False, timeout=60)
+            self._session.post(url, params={"_xsrf": token}, data=form, allow_redirects=False, timeout=PATIENCE)
         )
 
     def _kept(self, answer: requests.Response) -> requests.Response:

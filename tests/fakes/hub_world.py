@@ -20,6 +20,7 @@ import requests
 from tests.fakes.authority import Authority
 from tests.fakes.hub_neighbours import CLIENT, SECRET, Broker, Issuer, KubernetesApi, Proxy
 from tests.fakes.hub_notebooks import Notebooks
+from tests.fakes.patience import PATIENCE
 from tests.fakes.ports import free_port
 
 PUBLIC = "https://hub.example:31440"
@@ -89,18 +90,18 @@ class World:
         with (self.directory / "hub.log").open("w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.directory)
             try:
-                self.wait_for(lambda: process.poll() is not None or _serves(self), "the hub", seconds=90)
+                self.wait_for(lambda: process.poll() is not None or _serves(self), "the hub", seconds=3 * PATIENCE)
                 assert process.poll() is None, self.log
                 yield
             finally:
                 process.terminate()
-                process.wait(60)
+                process.wait(PATIENCE)
 
     @property
     def log(self) -> str:
         return (self.directory / "hub.log").read_text()
 
-    def wait_for(self, found: Any, what: str, seconds: float = 30) -> None:
+    def wait_for(self, found: Any, what: str, seconds: float = PATIENCE) -> None:
         """Until `found()` is true: the hub has heard of a change."""
         end = time.monotonic() + seconds
         while not found():
@@ -121,7 +122,7 @@ class Browser:
             url = url.removeprefix(PUBLIC)
         full = f"{self._world.hub}{url}" if url.startswith("/") else url
         verify = str(self._world.authority.bundle)
-        answer = self.session.get(full, allow_redirects=False, verify=verify, timeout=20)
+        answer = self.session.get(full, allow_redirects=False, verify=verify, timeout=PATIENCE)
         for cookie in self.session.cookies:
             cookie.secure = False  # or it would not be sent here, where the proxy's TLS is missing
         return answer
@@ -146,7 +147,7 @@ class Browser:
         """The hub's API with the cookies of the browser, as the hub's own pages use it."""
         xsrf = {"X-XSRFToken": self.session.cookies.get("_xsrf", path="/hub/") or ""}
         url = f"{self._world.hub}/hub/api/{path}"
-        return self.session.request(method, url, headers=xsrf, json=body or {}, timeout=20)
+        return self.session.request(method, url, headers=xsrf, json=body or {}, timeout=PATIENCE)
 
     def token(self, user: str) -> dict[str, str]:
         """Headers with a new API token of that user, who is signed in here."""
@@ -218,6 +219,6 @@ def _files(directory: Path, **values: Any) -> None:
 
 def _serves(made: World) -> bool:
     try:
-        return requests.get(f"{made.hub}/hub/health", timeout=5).ok and "VOs new" in made.log
+        return requests.get(f"{made.hub}/hub/health", timeout=PATIENCE).ok and "VOs new" in made.log
     except requests.ConnectionError:
         return False

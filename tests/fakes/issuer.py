@@ -24,6 +24,7 @@ from facility.dev.issuer.tokens import Issuer
 from tests.fakes import threaded
 from tests.fakes.authority import Authority
 from tests.fakes.clock import Clock
+from tests.fakes.patience import PATIENCE
 
 SCOPES = (
     "openid",
@@ -83,7 +84,7 @@ class Browser(requests.Session):
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
         """A request to a path of the issuer."""
         options["allow_redirects"] = False
-        return super().request(method, urljoin(self._url, url), timeout=20, **options)
+        return super().request(method, urljoin(self._url, url), timeout=PATIENCE, **options)
 
 
 @dataclass

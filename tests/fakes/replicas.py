@@ -17,15 +17,17 @@ from facility.broker.parts import Broker, Surroundings
 from facility.broker.shards import SHARDS
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, World, eventually
+from tests.fakes.patience import PATIENCE
 from tests.fakes.ports import free_port
 
-SHORT = Terms(period=0.05, deadline=2.0, life=2.3)
+#: of replicas that are not lost, however slow the machine is; and of those that are, and whose loss a test waits for
+SURE, SHORT = Terms(period=0.05, deadline=600, life=720), Terms(period=0.05, deadline=3.0, life=3.3)
 ALICE = "cms-alice"
-TIMEOUT = 0.4  # seconds of a request to the issuer: well below the deadline
+TIMEOUT = 1.0  # seconds of a request to the issuer under short terms: well below their deadline
 
 
 @asynccontextmanager
-async def replica(world: World, pod: str, terms: Terms = SHORT) -> AsyncIterator[World]:
+async def replica(world: World, pod: str, terms: Terms = SURE) -> AsyncIterator[World]:
     """The same facility, asked through a replica of its own."""
     port = free_port()
     mine = copy.copy(world)
@@ -38,7 +40,7 @@ async def replica(world: World, pod: str, terms: Terms = SHORT) -> AsyncIterator
             lambda: world._trust,
             world.keys,
             world.clock,
-            TIMEOUT,
+            TIMEOUT if terms is SHORT else PATIENCE,
             pulse=world.clock,
             me=Me(pod, f"127.0.0.1:{port}"),
             terms=terms,
@@ -50,15 +52,16 @@ async def replica(world: World, pod: str, terms: Terms = SHORT) -> AsyncIterator
         await server.start_server(ssl=tls, access_log_class=AccessLog, **reading.LIMITS)
         stack.push_async_callback(server.close)
         mine._broker_url = str(server.make_url("")).rstrip("/")
-        await asyncio.wait_for(mine.broker.vo_mirror.synced.wait(), 5)
+        await asyncio.wait_for(mine.broker.vo_mirror.synced.wait(), PATIENCE)
         yield mine
 
 
 @asynccontextmanager
-async def two(directory: Path) -> AsyncIterator[tuple[World, World]]:
+async def two(directory: Path, terms: Terms = SURE) -> AsyncIterator[tuple[World, World]]:
     """A facility with two replicas that have shared everybody out: the one that holds alice's shard comes first."""
     world = World(Authority(directory), directory)
-    async with world.neighbours(), replica(world, "broker-a") as one, replica(world, "broker-b") as other:
+    pods = [replica(world, pod, terms) for pod in ("broker-a", "broker-b")]
+    async with world.neighbours(), pods[0] as one, pods[1] as other:
         await eventually(lambda: {len(each.broker.holding.shards) for each in (one, other)} == {SHARDS // 2})
         await eventually(lambda: all(each.broker.holding.address(ALICE) or here(each) for each in (one, other)))
         yield (one, other) if here(one) else (other, one)

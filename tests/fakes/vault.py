@@ -23,6 +23,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.fakes.authority import Authority
 from tests.fakes.kubernetes_api import KubernetesApi
+from tests.fakes.patience import PATIENCE
 
 Json = dict[str, Any]
 MOUNT, AUTH, ROLE, AUDIENCE, TTL = "secret", "kubernetes", "broker", "vault", 3600
@@ -187,7 +188,7 @@ async def _real(api_url: str, authority: Authority) -> AsyncIterator[RealVault]:
     process = await create_subprocess_exec(REAL, str(authority.directory / "127.0.0.1.pem"), stdout=PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             port, root = (await process.stdout.readline()).decode().split()
             found = RealVault(f"https://127.0.0.1:{port}", root, authority.client())
             await found.set_up(api_url, authority)

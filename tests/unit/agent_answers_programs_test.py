@@ -24,6 +24,7 @@ from facility.agent.socket import listening
 from facility.commands import oidc_token
 from facility.exchange import Broker
 from tests.fakes.authority import Authority
+from tests.fakes.patience import PATIENCE
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
 
 
@@ -229,7 +230,7 @@ def test_the_program_trusts_ssl_cert_file_and_leaves_at_sigterm(
         program.wait_until_ready()
         assert (tmp_path / "run" / "lake").read_text() == "token-1.lake.test"
         program.process.send_signal(signal.SIGTERM)
-        _, log = program.process.communicate(timeout=20)
+        _, log = program.process.communicate(timeout=PATIENCE)
     assert program.process.returncode == 128 + signal.SIGTERM  # with 0 nobody would start it again
     assert log == "agent: lake: good\nagent: compute: good\n"
 
@@ -251,7 +252,7 @@ def test_the_program_holds_less_than_fifteen_megabytes_of_its_own_and_costs_noth
     with serving(authority, TokenBroker(life=3600)) as broker:
         program = start(broker.url, authority)
         program.wait_until_ready()
-        assert broker.waiting.wait(10)
+        assert broker.waiting.wait(PATIENCE)
         process = Path(f"/proc/{program.process.pid}")
         begun, before = time.monotonic(), busy(process)
         time.sleep(4)  # a cost is measured over time that passes

@@ -14,6 +14,7 @@ from facility.kubernetes import ApiError, Kubernetes
 from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.objects import VIRTUAL_ORGANIZATION
 from facility.watching import Mirror
+from tests.fakes.patience import PATIENCE
 
 PATH = "/apis/analysis-facility.io/v1alpha1/namespaces/facility/virtualorganizations"
 #: how the first watch ends: in silence, after an event, within an event, with what is no event
@@ -106,7 +107,7 @@ async def test_a_watch_that_is_cut_off_begins_again_with_what_is_there_then(
         sleep=lambda _: asyncio.sleep(0),
     )
     running = asyncio.create_task(mirror.run())
-    await asyncio.wait_for(news.wait(), 5)
+    await asyncio.wait_for(news.wait(), PATIENCE)
     assert (told[0], told[-2:]) == ("+a", ["-a", "+b"])
     assert not running.done()
     running.cancel()

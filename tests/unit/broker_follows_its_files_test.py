@@ -19,6 +19,7 @@ from facility.broker.files import Certificate, Settings, Trust
 from facility.broker.shelf import Shelf
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, facility
+from tests.fakes.patience import PATIENCE
 from tests.fakes.ports import free_port
 
 
@@ -89,7 +90,7 @@ async def test_changed_settings_end_the_process_so_that_it_starts_with_them(tmp_
     assert not stop.is_set()
     path.unlink()  # for a moment, as between two syncs of a volume
     path.write_text("publicUrl: https://two.test")
-    await asyncio.wait_for(looking, 5)
+    await asyncio.wait_for(looking, PATIENCE)
     assert stop.is_set()
 
 
@@ -98,7 +99,7 @@ async def test_being_told_to_end_ends_the_watch_of_files_at_once(tmp_path: Path)
     path, stop = tmp_path / "site.yaml", asyncio.Event()
     path.write_text("publicUrl: https://one.test")
     stop.set()
-    await asyncio.wait_for(look_after(Certificate(tmp_path), Settings(path), stop), 5)
+    await asyncio.wait_for(look_after(Certificate(tmp_path), Settings(path), stop), PATIENCE)
 
 
 async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp
         serving = asyncio.create_task(serve(*files, world.connect, port, metrics))
         await eventually_reaches(f"https://127.0.0.1:{port}/", world.authority.client())
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, PATIENCE)
 
 
 async def test_a_part_that_fails_ends_the_process_which_begins_anew(
@@ -124,14 +125,14 @@ async def test_a_part_that_fails_ends_the_process_which_begins_anew(
         (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
         files = tmp_path / "etc", world.keys, world.authority.bundle
         monkeypatch.setattr(Shelf, "run", fails)
-        await asyncio.wait_for(serve(*files, world.connect, free_port(), free_port()), 20)
+        await asyncio.wait_for(serve(*files, world.connect, free_port(), free_port()), PATIENCE)
     assert "a part of the broker has failed: RuntimeError" in caplog.text
     assert "secret-bytes" not in caplog.text
 
 
 async def eventually_reaches(url: str, context: ssl.SSLContext) -> None:
     """Returns once a server listens there."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 if await reaches(url, context):

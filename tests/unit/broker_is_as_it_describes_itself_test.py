@@ -23,6 +23,7 @@ from schemathesis.specs.openapi import checks
 from facility.broker import interface, messages
 from facility.broker.interface import Operation
 from tests.fakes.broker_world import EMBARGOED, JWT, LAKE, OPEN, World, facility, identity
+from tests.fakes.patience import PATIENCE
 
 EXAMPLES = 30
 #: all but whether a request that fits the description is accepted: policy may refuse it with 400
@@ -52,13 +53,13 @@ class Served:
 
     def __enter__(self) -> Served:
         self._thread.start()
-        self.world = self._ready.result(timeout=10)
+        self.world = self._ready.result(timeout=PATIENCE)
         self.url, self.bundle = self.world._broker_url, str(self.world.authority.bundle)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=PATIENCE)
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -76,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def document(served: Served) -> dict[str, Any]:
-    answer = requests.get(f"{served.url}/openapi.json", verify=served.bundle, timeout=5)
+    answer = requests.get(f"{served.url}/openapi.json", verify=served.bundle, timeout=PATIENCE)
     assert answer.headers["Content-Type"].startswith("application/json")
     return dict(answer.json())
 
@@ -107,7 +108,7 @@ def test_nothing_is_answered_that_is_not_described(
     def told(case: schemathesis.Case) -> None:
         if operation is interface.TOKEN and isinstance(case.body, dict) and "subject_token" in case.body:
             case.body["subject_token"] = identity("alice-pod")  # else nobody would get beyond being unknown
-        case.call_and_validate(headers=headers, checks=CHECKS, timeout=5)
+        case.call_and_validate(headers=headers, checks=CHECKS, timeout=PATIENCE)
 
     told()
 
@@ -136,7 +137,7 @@ def test_good_answers_and_refusals_are_as_described(served: Served, document: di
         ({"audience": LAKE, "min_valid": "86400"}, "Error"),
         ({"audience": "elsewhere"}, "Error"),
     ):
-        answer = requests.post(f"{served.url}/token", data=form | more, verify=served.bundle, timeout=5).json()
+        answer = requests.post(f"{served.url}/token", data=form | more, verify=served.bundle, timeout=PATIENCE).json()
         jsonschema.validate(answer, {"$ref": f"#/components/schemas/{model}", "components": document["components"]})
         assert ("access_token" in answer) == (model == "TokenAnswer")
     assert answer["allowed"][LAKE].split() == [EMBARGOED, OPEN]
@@ -144,10 +145,12 @@ def test_good_answers_and_refusals_are_as_described(served: Served, document: di
 
 def test_whoever_sends_something_else_is_told_what_is_meant(served: Served) -> None:
     form = {"grant_type": "password", "subject_token": "secret-thing", "audience": ""}
-    answer = requests.post(f"{served.url}/token", data=form, verify=served.bundle, timeout=5)
+    answer = requests.post(f"{served.url}/token", data=form, verify=served.bundle, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
     form["grant_type"] = messages.GRANT
-    answer = requests.post(f"{served.url}/token", data=form | {"min_valid": "soon"}, verify=served.bundle, timeout=5)
+    answer = requests.post(
+        f"{served.url}/token", data=form | {"min_valid": "soon"}, verify=served.bundle, timeout=PATIENCE
+    )
     told = answer.json()
     assert (answer.status_code, told["error"]) == (400, "invalid_request")
     assert {"subject_token_type", "audience", "min_valid"} <= set(re.findall(r"(\w+): ", told["error_description"]))

@@ -12,7 +12,8 @@ from facility.broker.sessions import Session
 from facility.broker.shards import SHARDS, MovedError, dealt, shard_of
 from facility.kubernetes import ApiError
 from tests.fakes.broker_world import COMPUTE, OPEN, SECRETS, USERS, World, eventually
-from tests.fakes.replicas import ALICE, TIMEOUT, here, replica, two
+from tests.fakes.patience import PATIENCE
+from tests.fakes.replicas import ALICE, SHORT, TIMEOUT, here, replica, two
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/facility/leases"
 SESSION = f"{SECRETS}/session-cms-alice"
@@ -108,10 +109,10 @@ async def test_an_agent_that_waits_at_either_replica_hears_of_the_end_of_its_ses
     await pair[0].token()
     asked = pair[first]
     seen = (await asked.ask("GET", "/wanted", "alice-pod")).body["state"]
-    waiting = asyncio.create_task(asked.ask("GET", f"/wanted?seen={seen}&wait=30", "alice-pod"))
+    waiting = asyncio.create_task(asked.ask("GET", f"/wanted?seen={seen}&wait=60", "alice-pod"))
     await eventually(lambda: asked.broker.changes.count == 1)
     assert (await pair[1].ask("DELETE", f"/sessions/{ALICE}", "hub")).status == 204
-    answer = await asyncio.wait_for(waiting, 3)
+    answer = await asyncio.wait_for(waiting, PATIENCE)
     assert answer.body["refused"]["error"] == "interaction_required"
 
 
@@ -193,10 +194,17 @@ def permitted(world: World, session: Session) -> bool:
     return True
 
 
+@pytest.fixture
+async def mortal(tmp_path: Path) -> AsyncIterator[Pair]:
+    """Two of which one may be lost, and the other does not wait long."""
+    async with two(tmp_path, SHORT) as made:
+        yield made
+
+
 async def test_a_replica_that_cannot_renew_its_lease_stops_well_before_another_begins(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    mortal: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = pair
+    one, other = mortal
     await one.sign_in()
     session = await one.broker.sessions.peek(ALICE)
     assert session is not None
@@ -206,7 +214,7 @@ async def test_a_replica_that_cannot_renew_its_lease_stops_well_before_another_b
 
     monkeypatch.setattr(one.broker.holding._leases, "renew", cut_off)
     moments: dict[tuple[bool, bool], float] = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not permitted(other, session):
             moments[permitted(one, session), False] = asyncio.get_running_loop().time()
             await asyncio.sleep(0.005)
@@ -217,9 +225,9 @@ async def test_a_replica_that_cannot_renew_its_lease_stops_well_before_another_b
 
 
 async def test_a_sign_in_waits_until_what_a_lost_replica_held_is_taken(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    mortal: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = pair
+    one, other = mortal
     monkeypatch.setattr(other.broker.holding, "address", lambda _: "127.0.0.1:1")  # nobody listens there any more
 
     async def cut_off(_: object) -> None:

@@ -12,6 +12,7 @@ from facility.broker.cache import Key, Token
 from facility.broker.sealing import Seal
 from facility.broker.secrets import SecretStore
 from tests.fakes.broker_world import OPEN, SECRETS, USERS, World, eventually, facility
+from tests.fakes.patience import PATIENCE
 
 SESSION = f"{SECRETS}/session-cms-alice"
 
@@ -147,7 +148,7 @@ async def test_nothing_that_is_fetched_is_cut_short_by_the_end_of_the_process(tm
 
     async with facility(tmp_path) as world:
         caller = asyncio.create_task(world.broker.cache.get(Key("cms", "cms-alice", "audience", OPEN), fetch))
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         caller.cancel()
         asyncio.get_running_loop().call_later(0.05, gate.set)
     assert done.is_set()

@@ -22,6 +22,7 @@ from tests.fakes import broker_world, vault
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SECRETS, SITE, World
 from tests.fakes.clock import Clock
+from tests.fakes.patience import PATIENCE
 from tests.fakes.vault import SmallVault, Vault
 
 ALICE = {"user": "cms-alice", "refresh_token": "secret-bytes"}
@@ -279,6 +280,6 @@ async def test_people_who_went_while_no_broker_was_there_are_swept_out_of_vault(
         await world.sign_in("bob")
         await world.token()
     world.api.remove(f"{broker_world.USERS}/cms-alice")
-    async with world.running_broker(), asyncio.timeout(5):
+    async with world.running_broker(), asyncio.timeout(PATIENCE):
         while await owners(store, Kind.SESSION, "cms") != ["cms-bob"] or await owners(store, Kind.TOKENS, "cms"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

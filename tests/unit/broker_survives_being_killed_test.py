@@ -20,6 +20,7 @@ import yaml
 from facility.broker.shards import SHARDS, shard_of
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SECRETS, SITE, World, eventually
+from tests.fakes.patience import PATIENCE
 from tests.fakes.ports import free_port
 from tests.fakes.replicas import ALICE, SHORT
 
@@ -84,7 +85,7 @@ def holders(world: World) -> list[str]:
 
 async def shared(world: World, *pods: str) -> None:
     """Returns once these replicas have an equal share each."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while any(holders(world).count(pod) != SHARDS // len(pods) for pod in pods):  # noqa: ASYNC110 - another process brings it about
             await asyncio.sleep(0.02)
 
@@ -107,7 +108,7 @@ async def killed_between_answer_and_store(world: World, victim: Running) -> None
 
 async def token_at_last(asked: Running) -> tuple[int, str]:
     """What the replica answers once it no longer says that it has to wait."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while (answer := await asked.world.token()).status == 503:  # noqa: ASYNC110 - another process brings it about
             await asyncio.sleep(0.05)
     return answer.status, answer.error
@@ -141,7 +142,7 @@ async def test_a_session_goes_on_with_the_other_replica_if_the_issuer_still_hono
 
 async def heir_signs_in(world: World, heir: Running) -> str:
     """alice signs in through the replica that does not hold her shard."""
-    await asyncio.wait_for(until_known(heir), 20)
+    await asyncio.wait_for(until_known(heir), PATIENCE)
     return await heir.world.sign_in()
 
 
@@ -163,7 +164,7 @@ async def test_a_replica_that_is_started_again_in_its_pod_goes_on_at_once(facili
         await heir_signs_in(world, one)
         await killed_between_answer_and_store(world, one)
     async with process(world, folder, "broker-a", life=600) as again:  # does not wait until the dead one is out of date
-        await asyncio.wait_for(until_served(again), 20)
+        await asyncio.wait_for(until_served(again), PATIENCE)
         assert (await token_at_last(again))[0] == 200
     assert world.issuer.issued[1:]
 

@@ -14,6 +14,7 @@ import pytest
 from facility.broker.app import small_buffers
 from facility.broker.changes import Changes, room
 from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, USERS, World, eventually, facility
+from tests.fakes.patience import PATIENCE
 
 
 @pytest.fixture
@@ -35,13 +36,13 @@ async def waiting(world: World, caller: str = "alice-pod") -> asyncio.Task[dict[
     """A request that the broker holds back."""
     before = world.broker.changes._count
     seen = (await wanted(world, caller))["state"]
-    asking = asyncio.create_task(wanted(world, caller, seen=seen, wait=30))
+    asking = asyncio.create_task(wanted(world, caller, seen=seen, wait=60))
     await eventually(lambda: world.broker.changes._count == before + 1)
     return asking
 
 
 async def test_who_has_not_seen_what_there_is_gets_it_at_once(world: World) -> None:
-    found = await wanted(world, seen="something else", wait=30)
+    found = await wanted(world, seen="something else", wait=60)
     assert [one["name"] for one in found["files"]] == ["lake", "compute"]
     assert "refused" not in found
     assert "again" not in found
@@ -59,20 +60,20 @@ async def test_a_vo_that_closes_is_told_to_all_its_agents_at_once_and_so_is_its_
 ) -> None:
     asking = await waiting(world, caller)
     world.change_vo(suspended=True)
-    found = await asyncio.wait_for(asking, 5)
+    found = await asyncio.wait_for(asking, PATIENCE)
     sentence = "The virtual organization cms is suspended."
     assert found["refused"] == {"error": "access_denied", "error_description": sentence}
     assert found["files"][0]["audience"] == LAKE
-    again = asyncio.create_task(wanted(world, caller, seen=found["state"], wait=30))
+    again = asyncio.create_task(wanted(world, caller, seen=found["state"], wait=60))
     await eventually(lambda: world.broker.changes._count == 1)
     world.change_vo(suspended=False)
-    assert "refused" not in await asyncio.wait_for(again, 5)
+    assert "refused" not in await asyncio.wait_for(again, PATIENCE)
 
 
 async def test_a_session_that_ends_is_told_to_its_own_agent_and_to_no_other(world: World) -> None:
     alice, bob = await waiting(world), await waiting(world, "bob-pod")
     assert (await world.ask("DELETE", "/sessions/cms-alice", "hub")).status == 204
-    found = await asyncio.wait_for(alice, 5)
+    found = await asyncio.wait_for(alice, PATIENCE)
     assert found["refused"]["error"] == "interaction_required"
     assert "https://hub.test" in found["refused"]["error_description"]
     await asyncio.sleep(0)
@@ -84,7 +85,7 @@ async def test_signing_in_again_is_told_at_once(world: World) -> None:
     await world.ask("DELETE", "/sessions/cms-alice", "hub")
     asking = await waiting(world)
     await world.sign_in()
-    found = await asyncio.wait_for(asking, 5)
+    found = await asyncio.wait_for(asking, PATIENCE)
     assert "refused" not in found
     assert found["files"][0]["scope"]
 
@@ -93,7 +94,7 @@ async def test_a_person_who_is_deleted_is_told_at_once(world: World) -> None:
     await eventually(lambda: "cms-alice" in world.broker.user_mirror._versions)
     asking = await waiting(world)
     world.api.remove(f"{USERS}/cms-alice")
-    assert (await asyncio.wait_for(asking, 5))["refused"]["error"] == "interaction_required"
+    assert (await asyncio.wait_for(asking, PATIENCE))["refused"]["error"] == "interaction_required"
 
 
 async def test_a_new_lake_is_told_at_once_and_what_changes_nothing_is_not(world: World) -> None:
@@ -104,7 +105,7 @@ async def test_a_new_lake_is_told_at_once_and_what_changes_nothing_is_not(world:
     await asyncio.sleep(0.01)
     assert not asking.done()
     world.change_vo(lakes=[*lakes, lakes[0] | {"prefix": "/more", "audience": "https://other.test"}])
-    found = await asyncio.wait_for(asking, 5)
+    found = await asyncio.wait_for(asking, PATIENCE)
     assert [one["name"] for one in found["files"]] == ["lake", "lake2", "compute"]
 
 
@@ -119,17 +120,17 @@ async def test_all_who_wait_are_sent_away_when_the_process_ends_and_come_back_on
 ) -> None:
     asking = [await waiting(world), await waiting(world, "bob-pod"), await waiting(world, "xcache")]
     world.broker.changes.close()
-    answers = await asyncio.wait_for(asyncio.gather(*asking), 5)
+    answers = await asyncio.wait_for(asyncio.gather(*asking), PATIENCE)
     assert all(5 <= one["again"] <= 30 for one in answers)
     assert len({one["again"] for one in answers}) > 1
-    assert "again" in await wanted(world, seen=answers[0]["state"], wait=30)
+    assert "again" in await wanted(world, seen=answers[0]["state"], wait=60)
 
 
 async def test_more_than_may_wait_are_told_to_come_again(world: World) -> None:
     asking = await waiting(world)
     world.broker.changes._most = 1
     seen = (await wanted(world, "bob-pod"))["state"]
-    assert "again" in await wanted(world, "bob-pod", seen=seen, wait=30)
+    assert "again" in await wanted(world, "bob-pod", seen=seen, wait=60)
     assert not asking.done()
     asking.cancel()
 
@@ -153,7 +154,7 @@ async def test_an_access_point_hears_at_once_what_jobs_may_have(world: World) ->
         {"name": "fts", "audience": "https://fts.test:8446", "scopes": ["fts"], "consumers": ["notebook"]},
     ]
     world.change_vo(services=services)
-    found = await asyncio.wait_for(asking, 5)
+    found = await asyncio.wait_for(asking, PATIENCE)
     listed = [(one["name"], one["scope"]) for one in found["files"]]
     assert listed == [("lake", f"{EMBARGOED} {OPEN}"), ("rucio", "rucio")]
     mine = await wanted(world)

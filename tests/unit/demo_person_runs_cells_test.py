@@ -11,6 +11,7 @@ import pytest
 from facility.dev.demo.kernel import CellError
 from facility.dev.demo.person import SignInError, at_hub
 from tests.fakes.authority import Authority
+from tests.fakes.patience import PATIENCE
 from tests.fakes.small_hub import Channel, Places, Script, serving
 
 
@@ -24,7 +25,7 @@ def alice(places: Places, password: str = "correct horse") -> Any:
     return at_hub(places.url("hub") + "/", places.bundle, "cms", "alice", password)
 
 
-async def cell(places: Places, script: Script, seconds: float = 5) -> str:
+async def cell(places: Places, script: Script, seconds: float = PATIENCE) -> str:
     """What a cell gave whose kernel does what the script says."""
     places.script = script
     async with alice(places) as person:

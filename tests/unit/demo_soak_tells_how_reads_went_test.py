@@ -20,6 +20,7 @@ from facility.dev.lake import analysis
 from tests.cluster import soaked
 from tests.cluster.kills import _END, Kill, Pods, plan
 from tests.fakes.clock import Clock
+from tests.fakes.patience import PATIENCE
 from tests.unit.demo_jobs_say_nothing_of_tokens_test import shipped
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
@@ -157,7 +158,7 @@ def test_a_containers_programs_are_ended_from_within() -> None:
     begin = "import subprocess, sys; child = subprocess.Popen(['sleep', '60']); "
     inner = f"{begin}code = subprocess.run([sys.executable, '-c', {_END!r}]).returncode; print(child.wait(), code)"
     command = ["unshare", "--pid", "--mount-proc", "--fork", sys.executable, "-c", inner]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     if done.returncode == 1 and "unshare" in done.stderr:
         pytest.skip("no process table of its own here")
     assert done.stdout.split() == ["-9", "0"]

@@ -18,6 +18,7 @@ from facility.agent.keeper import Keeper
 from facility.broker.store import Kind, StoreError
 from facility.exchange import Broker
 from tests.fakes.broker_world import SECRETS, SITE, USERS, VOS, World, eventually, facility, identity
+from tests.fakes.patience import PATIENCE
 from tests.fakes.replicas import ALICE, two
 
 TOKENS, PERSON = f"{SECRETS}/tokens-{ALICE}", f"{USERS}/{ALICE}"
@@ -36,7 +37,7 @@ class Pod:
 
     async def begins(self, world: World) -> None:
         """Until it keeps all files; on a busy machine a replica may be short of time to renew."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while self.files() != ["compute", "lake"]:
                 await asyncio.sleep(0.05)
                 world.clock.pass_by(1)
@@ -44,7 +45,7 @@ class Pod:
 
     async def hears(self) -> None:
         """Until the agent has heard news, and done what they mean."""
-        await asyncio.wait_for(asyncio.to_thread(self.keeper.listen, 30.0), 5)
+        await asyncio.wait_for(asyncio.to_thread(self.keeper.listen, 60.0), PATIENCE)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.directory.iterdir() if path.name in ("lake", "compute"))

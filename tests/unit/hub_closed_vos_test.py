@@ -10,6 +10,7 @@ import requests
 
 from tests.fakes.hub_neighbours import Reply
 from tests.fakes.hub_world import Browser, World, links, spec, text, world
+from tests.fakes.patience import PATIENCE
 
 CLOSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "suspended": ({"suspended": True}, {}, "CMS is suspended"),
@@ -80,7 +81,7 @@ def test_people_of_a_closed_vo_are_out_at_once_and_read_why(hub: World) -> None:
     assert "CMS is suspended: nobody can work with it here now." in told
     assert "Sign in again with CMS" not in told
     assert browser.api("GET", "user").status_code == 403
-    refused = requests.post(f"{hub.hub}/hub/api/users/cms-alice/server", headers=token, json={}, timeout=20)
+    refused = requests.post(f"{hub.hub}/hub/api/users/cms-alice/server", headers=token, json={}, timeout=PATIENCE)
     assert refused.status_code in (403, 404)
     assert refused.json()["message"]
     assert other.get("/hub/home").status_code == 200
@@ -90,10 +91,10 @@ def test_when_a_vo_opens_again_its_people_go_on(hub: World) -> None:
     browser, token = at_work(hub, "cms")
     closed(hub, {"suspended": True}, {})
     url = f"{hub.hub}/hub/api/users/cms-alice"
-    assert requests.get(url, headers=token, timeout=20).status_code in (403, 404)
+    assert requests.get(url, headers=token, timeout=PATIENCE).status_code in (403, 404)
     opened(hub)
     assert browser.get("/hub/home").status_code == 200
-    assert requests.get(url, headers=token, timeout=20).json()["name"] == "cms-alice"
+    assert requests.get(url, headers=token, timeout=PATIENCE).json()["name"] == "cms-alice"
 
 
 @pytest.mark.parametrize(("more", "how", "sentence"), CLOSED.values(), ids=CLOSED)
@@ -127,7 +128,7 @@ def test_servers_of_a_vo_that_was_closed_while_the_hub_was_away_are_stopped(
         assert hub.servers() == {"atlas-alice", "cms-alice"}
         hub.api.put("cms", spec(hub.cms, suspended=True))
         with hub.running():
-            hub.wait_for(lambda: hub.servers() == {"atlas-alice"}, "the server to be stopped", seconds=60)
+            hub.wait_for(lambda: hub.servers() == {"atlas-alice"}, "the server to be stopped", seconds=PATIENCE)
 
 
 def test_whose_session_ended_a_moment_ago_is_told_on_the_page_that_starts_servers(hub: World) -> None:

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.fakes.hub_world import PUBLIC, Browser, World, spec, world
+from tests.fakes.patience import PATIENCE
 
 RFC_9207 = {"authorization_response_iss_parameter_supported": True}
 
@@ -54,7 +55,7 @@ def code_of_cms(hub: World, **query: str) -> requests.Response:
     """The honest issuer's answer to a request that the attacker wrote; the person is signed in there."""
     plain = {"response_type": "code", "client_id": "the-hub", "scope": "openid", "nonce": "n", "code_challenge": "c"}
     url = f"{hub.cms.url}/authorize?{urlencode({**plain, **query})}"
-    return requests.get(url, allow_redirects=False, verify=str(hub.authority.bundle), timeout=20)
+    return requests.get(url, allow_redirects=False, verify=str(hub.authority.bundle), timeout=PATIENCE)
 
 
 def got_a_code(hub: World) -> list[str]:

@@ -12,6 +12,7 @@ import requests
 
 from tests.fakes.hub_neighbours import Reply
 from tests.fakes.hub_world import Browser, World, links, spec, text, world
+from tests.fakes.patience import PATIENCE
 
 PNG = b"\x89PNG\r\n\x1a\n rest of a picture"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -175,7 +176,7 @@ def test_a_dead_session_starts_no_server_by_token_and_the_answer_says_why(hub: W
     token = browser.token("cms-alice")
     dead(hub)
     server = f"{hub.hub}/hub/api/users/cms-alice/server"
-    answer = requests.post(server, headers=token, json={}, timeout=20)
+    answer = requests.post(server, headers=token, json={}, timeout=PATIENCE)
     assert answer.status_code == 403
     assert "Sign in again; what runs goes on running." in answer.json()["message"]
     assert "cms-alice" not in hub.servers()
@@ -190,7 +191,7 @@ def test_what_runs_goes_on_when_a_session_ends(hub: World) -> None:
     dead(hub, user="atlas-alice")
     assert browser.get("/hub/home").status_code == 302
     assert hub.servers() >= {"atlas-alice"}
-    answer = requests.get(f"{hub.hub}/hub/api/users/atlas-alice", headers=token, timeout=20)
+    answer = requests.get(f"{hub.hub}/hub/api/users/atlas-alice", headers=token, timeout=PATIENCE)
     assert set(answer.json()["servers"]) == {""}
 
 

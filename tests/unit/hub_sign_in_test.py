@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.hub_neighbours import Reply
 from tests.fakes.hub_world import PUBLIC, World, links, spec, text, world
+from tests.fakes.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +330,7 @@ def test_there_is_no_form_for_names_and_passwords(hub: World) -> None:
     browser = hub.browser()
     browser.get("/hub/login")
     xsrf = {"_xsrf": browser.session.cookies["_xsrf"], "username": "cms-alice", "password": "x"}
-    assert browser.session.post(f"{hub.hub}/hub/login", data=xsrf, timeout=20).status_code == 403
+    assert browser.session.post(f"{hub.hub}/hub/login", data=xsrf, timeout=PATIENCE).status_code == 403
 
 
 def test_an_unknown_vo_has_no_pages(hub: World) -> None:

@@ -13,6 +13,7 @@ from facility.site import Outside
 from facility.vo import VirtualOrganization
 from tests.fakes.hub_world import World, spec, world
 from tests.fakes.operator_world import SITE, vo
+from tests.fakes.patience import PATIENCE
 
 READY = {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}
 
@@ -75,7 +76,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_anybody_may_ask_and_need_not_ask_again_for_a_while(hub: World) -> None:
-    answer = requests.get(f"{hub.hub}/hub/facility/vos.json", timeout=20)
+    answer = requests.get(f"{hub.hub}/hub/facility/vos.json", timeout=PATIENCE)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
     assert answer.headers["Cache-Control"] == "public, max-age=300"
@@ -83,14 +84,14 @@ def test_anybody_may_ask_and_need_not_ask_again_for_a_while(hub: World) -> None:
     assert list(answer.json()["vos"]) == ["cms"]
     assert answer.json()["vos"]["cms"]["trust"] == ""
     again = {"If-None-Match": answer.headers["ETag"]}
-    assert requests.get(answer.url, headers=again, timeout=20).status_code == 304
+    assert requests.get(answer.url, headers=again, timeout=PATIENCE).status_code == 304
 
 
 def test_the_authority_beside_the_hubs_own_bundle_is_told(hub: World) -> None:
     own = hub.authority.bundle.with_name("own.crt")
     own.write_text("PEM of the facility")
     try:
-        told = requests.get(f"{hub.hub}/hub/facility/vos.json", timeout=20).json()
+        told = requests.get(f"{hub.hub}/hub/facility/vos.json", timeout=PATIENCE).json()
     finally:
         own.unlink()
     assert told["vos"]["cms"]["trust"] == "PEM of the facility"

@@ -10,6 +10,7 @@ import requests
 
 from tests.fakes.hub_neighbours import Issuer, Reply
 from tests.fakes.hub_world import Browser, World, spec, text, world
+from tests.fakes.patience import PATIENCE
 
 ADMINS = "/cms/admins"
 
@@ -107,9 +108,9 @@ def test_an_admin_of_a_vo_cannot_enter_a_server(hub: World) -> None:
 def test_a_token_of_an_admin_reaches_no_further(hub: World) -> None:
     token = ruth(hub).token("cms-ruth")
     url = f"{hub.hub}/hub/api/users"
-    assert all(name.startswith("cms-") for name in people(requests.get(url, headers=token, timeout=20)))
-    assert requests.delete(f"{url}/atlas-dora/server", headers=token, timeout=20).status_code == 404
-    scopes = requests.get(f"{hub.hub}/hub/api/user", headers=token, timeout=20).json()["scopes"]
+    assert all(name.startswith("cms-") for name in people(requests.get(url, headers=token, timeout=PATIENCE)))
+    assert requests.delete(f"{url}/atlas-dora/server", headers=token, timeout=PATIENCE).status_code == 404
+    scopes = requests.get(f"{hub.hub}/hub/api/user", headers=token, timeout=PATIENCE).json()["scopes"]
     assert [one for one in scopes if one.startswith("access:")] == ["access:servers!user=cms-ruth"]
 
 
@@ -163,12 +164,12 @@ def test_who_is_no_admin_any_more_loses_it_all_at_once(hub: World, change: Any) 
     browser = ruth(hub)
     token = browser.token("cms-ruth")
     url = f"{hub.hub}/hub/api/users"
-    assert "cms-bob" in people(requests.get(url, headers=token, timeout=20))
+    assert "cms-bob" in people(requests.get(url, headers=token, timeout=PATIENCE))
     change(hub)
     hub.wait_for(lambda: browser.api("GET", "users").status_code == 403, "the end of the role")
     assert browser.api("DELETE", "users/cms-bob/server").status_code in (403, 404)
-    assert requests.get(url, headers=token, timeout=20).status_code == 403
-    assert requests.delete(f"{url}/cms-bob/server", headers=token, timeout=20).status_code in (403, 404)
+    assert requests.get(url, headers=token, timeout=PATIENCE).status_code == 403
+    assert requests.delete(f"{url}/cms-bob/server", headers=token, timeout=PATIENCE).status_code in (403, 404)
 
 
 def test_who_becomes_an_admin_at_the_issuer_is_one_at_the_next_look(hub: World) -> None:

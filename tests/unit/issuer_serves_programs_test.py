@@ -32,6 +32,7 @@ from tests.fakes.issuer import (
     serving,
     signing_key,
 )
+from tests.fakes.patience import PATIENCE
 
 ANY = "https://wlcg.cern.ch/jwt/v1/any"
 
@@ -244,14 +245,14 @@ def test_the_program_serves_over_tls_and_logs_no_code(tmp_path: Path) -> None:
             assert "content-length" in answer.headers
     finally:
         program.terminate()
-        program.wait(10)
+        program.wait(PATIENCE)
     log = (tmp_path / "log").read_text()
     assert "GET /authorize 302" in log
     assert "very-secret-state" not in log
 
 
 def listening(log: Path, program: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and program.poll() is None:
         for line in log.read_text().splitlines():
             if "Listening at: " in line:

@@ -24,6 +24,7 @@ import uproot
 from tests.fakes import https_lake, long_kernel, root_server
 from tests.fakes.authority import Authority
 from tests.fakes.https_lake import HttpsLake
+from tests.fakes.patience import PATIENCE
 from tests.fakes.root_server import RootServer
 
 HERE = Path(__file__).parents[2]
@@ -95,7 +96,7 @@ class Kernel:
 
     def end(self) -> None:
         """Nothing more is to be read; its worker goes with it."""
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from facility.tokens.metadata import Metadata
 from facility.tokens.wire import Response, UnavailableError
 from tests.fakes import issuer
 from tests.fakes.machine import LAPTOPS, Machine, machine, offer
+from tests.fakes.patience import PATIENCE
 
 METADATA = Metadata("https://i/", "https://i/token", "https://i/jwk", device_authorization_endpoint="https://i/device")
 BEGUN = Begun("the-device-code", "ABCDEF", "https://i/device", "", 600.0, 5.0)
@@ -237,7 +238,7 @@ def test_a_page_without_tls_is_not_shown_to_anybody() -> None:
 
 def command(here: Machine, *words: str) -> subprocess.CompletedProcess[str]:
     run = [sys.executable, "-m", "facility.cli", *words]
-    return subprocess.run(run, env=here.environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(run, env=here.environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def approved(here: Machine, said: Any) -> str:
@@ -258,7 +259,7 @@ def test_the_commands_sign_in_get_tokens_and_sign_out_as_programs_of_their_own(h
         run, env=here.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as login:
         approved(here, login.stderr)
-        out, _ = login.communicate(timeout=60)
+        out, _ = login.communicate(timeout=PATIENCE)
     assert login.returncode == 0
     assert "kept in a file that only you can read\ntokens: lake, compute" in out
     printed = command(here, "token", "--vo", "iam")

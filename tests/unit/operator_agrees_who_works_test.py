@@ -13,7 +13,9 @@ from facility.operator.objects import CONFIG_MAP, Reference
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.clock import Clock
 from tests.fakes.operator_world import connected
+from tests.fakes.patience import PATIENCE
 
+PATCH = ("PATCH", "facility/leases/operator")
 SOMETHING = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "facility"}}
 
 
@@ -43,23 +45,23 @@ def holder(api: ApiServer) -> str | None:
     return None if spec.get("holderIdentity") is None else str(spec["holderIdentity"])
 
 
-async def takes(leader: Leader) -> bool:
-    """Whether it gets the lease within some tries."""
-    try:
-        async with asyncio.timeout(0.1):
-            await leader.acquire()
-    except TimeoutError:
-        return False
-    return True
+async def takes(api: ApiServer, leader: Leader) -> bool:
+    """Whether it gets the lease within some tries, each of which is a request at least."""
+    begun, trying = len(api.requests), asyncio.create_task(leader.acquire())
+    while not trying.done() and len(api.requests) < begun + 8:
+        await asyncio.wait({trying}, timeout=0.005)
+    trying.cancel()
+    await asyncio.gather(trying, return_exceptions=True)
+    return not trying.cancelled()
 
 
 async def test_the_first_one_gets_the_lease_and_the_second_stands_by(
     api: ApiServer, cluster: Cluster, clock: Clock
 ) -> None:
     first, second = candidate(cluster, "a", clock), candidate(cluster, "b", clock)
-    assert await takes(first)
+    assert await takes(api, first)
     assert first.held
-    assert not await takes(second)
+    assert not await takes(api, second)
     assert not second.held
     assert holder(api) == "a"
 
@@ -69,23 +71,23 @@ async def test_one_that_ends_in_order_lets_the_next_have_it_at_once(
 ) -> None:
     first, second = candidate(cluster, "a", clock), candidate(cluster, "b", clock)
     await first.acquire()
-    assert not await takes(second)
+    assert not await takes(api, second)
     await first.release()
     assert not first.held
-    assert await takes(second)
+    assert await takes(api, second)
     assert api.get("Lease", "operator")["spec"]["leaseTransitions"] == 1
 
 
 async def test_one_that_is_gone_is_followed_when_its_time_is_over_and_not_before(
-    cluster: Cluster, clock: Clock
+    api: ApiServer, cluster: Cluster, clock: Clock
 ) -> None:
     first, second = candidate(cluster, "a", clock), candidate(cluster, "b", clock)
     await first.acquire()
-    assert not await takes(second)
+    assert not await takes(api, second)
     clock.pass_by(11)
-    assert not await takes(second)
+    assert not await takes(api, second)
     clock.pass_by(2)
-    assert await takes(second)
+    assert await takes(api, second)
 
 
 async def test_one_never_works_when_another_may(cluster: Cluster, clock: Clock) -> None:
@@ -97,14 +99,20 @@ async def test_one_never_works_when_another_may(cluster: Cluster, clock: Clock) 
     assert not first.held
 
 
-async def test_renewing_keeps_the_others_waiting(cluster: Cluster, clock: Clock) -> None:
+async def renewed(api: ApiServer) -> None:
+    """Returns once a renewal that has begun since now is done: one more may have been under way."""
+    begun = api.requests.count(PATCH)
+    await api.until(lambda: api.requests.count(PATCH) >= begun + 3)
+
+
+async def test_renewing_keeps_the_others_waiting(api: ApiServer, cluster: Cluster, clock: Clock) -> None:
     first, second = candidate(cluster, "a", clock), candidate(cluster, "b", clock)
     await first.acquire()
     keeping = asyncio.create_task(first.keep())
     for _ in range(4):
-        assert not await takes(second)
+        assert not await takes(api, second)
         clock.pass_by(6)
-        await asyncio.sleep(0.03)
+        await renewed(api)
     assert first.held
     keeping.cancel()
 
@@ -115,7 +123,7 @@ async def test_one_that_finds_the_lease_taken_ends(api: ApiServer, cluster: Clus
     lease = api.get("Lease", "operator")
     api.put({**lease, "spec": {**lease["spec"], "holderIdentity": "b"}})
     with pytest.raises(LostError, match="another's"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await first.keep()
     assert not first.held
 
@@ -125,7 +133,7 @@ async def test_one_that_cannot_renew_ends_when_its_time_is_over(api: ApiServer, 
     await first.acquire()
     api.refuse["PATCH", "leases", "*"] = "etcdserver: no leader"
     with pytest.raises(LostError, match="in time"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await first.keep()
 
 
@@ -145,14 +153,14 @@ async def test_a_replica_without_the_lease_writes_nothing_and_may_read(
     assert api.names("ConfigMap") == {"x"}
 
 
-async def test_the_same_pod_started_again_goes_on_at_once(cluster: Cluster, clock: Clock) -> None:
+async def test_the_same_pod_started_again_goes_on_at_once(api: ApiServer, cluster: Cluster, clock: Clock) -> None:
     await candidate(cluster, "a", clock).acquire()
-    assert await takes(candidate(cluster, "a", clock))
+    assert await takes(api, candidate(cluster, "a", clock))
 
 
 async def test_it_waits_while_the_api_server_is_away(api: ApiServer, cluster: Cluster, clock: Clock) -> None:
     api.refuse["GET", "leases", "*"] = "etcdserver: no leader"
     leader = candidate(cluster, "a", clock)
-    assert not await takes(leader)
+    assert not await takes(api, leader)
     api.refuse.clear()
-    assert await takes(leader)
+    assert await takes(api, leader)

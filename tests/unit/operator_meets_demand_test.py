@@ -24,6 +24,7 @@ from facility.vo import VirtualOrganization
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.clock import Clock
 from tests.fakes.operator_world import SITE, connected, user, vo
+from tests.fakes.patience import PATIENCE
 
 BATCH = "facility-batch"
 KEY = b"k" * 64
@@ -42,7 +43,7 @@ class Queue:
 
     def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
         self.asked += 1
-        self.answering.wait(10)
+        self.answering.wait(PATIENCE)
         if self.trouble:
             raise QueueError(self.trouble)
         return self.jobs

@@ -15,6 +15,7 @@ from facility.operator.mirror import Mirror, Watched
 from facility.operator.objects import FACILITY_USER, STATEFUL_SET
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.operator_world import connected, user
+from tests.fakes.patience import PATIENCE
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ class Seen:
         self._event.set()
 
     async def more(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await self._event.wait()
         self._event.clear()
 

@@ -12,6 +12,7 @@ from facility.operator.index import Index
 from facility.operator.lookout import Lookout
 from facility.operator.rivals import Rivals
 from tests.fakes.clock import Clock
+from tests.fakes.patience import PATIENCE
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ async def test_a_reason_wakes_whoever_waits() -> None:
     taken = asyncio.create_task(quick.take())
     await asyncio.sleep(0)
     quick.add("cms")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await taken == "cms"
 
 
@@ -177,7 +178,7 @@ async def test_a_question_that_hangs_holds_up_no_other(clock: Clock) -> None:
     running = asyncio.create_task(lookout.run())
     lookout.want("slow", frozenset({"slow"}))
     lookout.want("quick", frozenset({"quick"}))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await answered.wait()
     assert not lookout.complete("slow")
     running.cancel()

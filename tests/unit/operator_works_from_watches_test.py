@@ -12,6 +12,7 @@ import pytest
 from facility.operator.main import operate
 from facility.operator.reconcile import Reconciler
 from tests.fakes.operator_world import SITE, World, client_secret, user, vo, world
+from tests.fakes.patience import PATIENCE
 
 LONGER = 1.3  # seconds: events wait for one second to be written
 
@@ -48,7 +49,7 @@ def told(here: World, name: str, reason: str) -> Callable[[], bool]:
 
 async def quiet(here: World) -> None:
     """Until the operator has written nothing for a moment."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             before = len(here.api.requests)
             await asyncio.sleep(LONGER)
@@ -216,6 +217,6 @@ async def test_the_whole_process_works_and_ends_in_order(
     await here.api.until(lambda: "vo-clients" in here.api.names("Role"))
     assert here.api.get("Lease", "operator")["spec"]["holderIdentity"] == "me"
     stop.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await task
     assert here.api.get("Lease", "operator")["spec"].get("holderIdentity") is None

@@ -20,6 +20,7 @@ from facility.agent.socket import listening
 from facility.commands import get_token, oidc_token
 from facility.commands.sources import Given
 from tests.fakes.jwt import token
+from tests.fakes.patience import PATIENCE
 
 TOKEN = token()
 
@@ -203,7 +204,7 @@ def test_commands_at_once_write_one_file_and_none_fails(write: str, tmp_path: Pa
     code = f"from pathlib import Path; from {module} import {name} as write\n"
     code += f"for _ in range(200): write(Path({str(tmp_path / 'bt')!r}), 'x' * 1000)"
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
-    assert [one.wait(60) for one in running] == [0] * 4
+    assert [one.wait(PATIENCE) for one in running] == [0] * 4
     assert [path.name for path in tmp_path.iterdir()] == ["bt"]
 
 
