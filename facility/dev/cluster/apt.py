@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from facility.dev.cluster.problems import ClusterError, check_root
-from facility.dev.cluster.run import logged, output, step, works
+from facility.dev.cluster.run import alone, logged, output, step, works
 
 #: settings of this machine's apt that a new Debian needs as well to reach the same mirror
 _CARRIED = re.compile(r"Acquire::(Check-Valid-Until|https?::Proxy(::\S+)?|Retries) ", re.IGNORECASE)
@@ -20,7 +20,7 @@ def ensure(packages: Iterable[str]) -> None:
     check_root(f"to install {' '.join(absent)} with apt")
     if not works(["apt-get", "--version"]):
         raise ClusterError(f"this machine has no apt: install {' '.join(absent)} (Debian's names) with its own tools")
-    with step(f"apt: {' '.join(absent)}"):
+    with alone("apt"), step(f"apt: {' '.join(absent)}"):
         logged(["apt-get", "update", "-q"])
         logged(
             ["apt-get", "install", "-y", "-q", "--no-install-recommends", *absent],

@@ -7,18 +7,15 @@ them, checked against the same sums, and replacements by folders of its reposito
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from facility.dev.cluster.problems import check_go
-from facility.dev.cluster.run import cache, logged, output, step
+from facility.dev.cluster.run import alone, cache, logged, output, step
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def build(program: Program) -> Path:
     """
     folder = cache() / "go" / f"{program.name}-{program.digest()}"
     done = folder / "bin"
-    with _alone(folder):
+    with alone(folder.name):
         if not done.is_dir():
             with step(f"build {program.name} {program.version}"):
                 fresh_module(folder, program)
@@ -125,15 +122,6 @@ def fresh_module(folder: Path, program: Program) -> None:
     (folder / "go.mod").write_text(own_module(program, theirs))
     sums = Path(module["Dir"]) / "go.sum"
     (folder / "go.sum").write_text(sums.read_text() if sums.exists() else "")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Has the folder to oneself: the tests of several files want the same program at the same time."""
-    folder.parent.mkdir(exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _download(program: Program) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -21,6 +22,14 @@ def cache() -> Path:
     folder = Path(os.environ.get("FACILITY_CACHE", "~/.cache/analysis-facility")).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Wait until nobody else makes what has this name: tests of several files want the same at the same time."""
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
