@@ -54,7 +54,7 @@ def open_objects(schema: object, at: str) -> list[str]:
 
 
 @pytest.mark.parametrize("chart", names())
-def test_every_value_has_a_schema(charts: Charts, chart: str) -> None:
+def test_every_value_has_a_schema(chart: str) -> None:
     values = yaml.safe_load((SOURCE / chart / "values.yaml").read_text()) or {}
     schema = json.loads((SOURCE / chart / "values.schema.json").read_text())
     assert sorted(values.keys() - schema["properties"].keys()) == []

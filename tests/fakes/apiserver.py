@@ -20,6 +20,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.fakes.patches import merged, selected
 from tests.fakes.patience import PATIENCE
 
 Object = dict[str, Any]
@@ -230,7 +231,7 @@ class ApiServer:
         if request.query.get("watch") == "true":
             return await self._watch(request, key)
         selector = request.query.get("labelSelector", "")
-        found = [one for other, one in self.objects.items() if other[:3] == key[:3] and _selected(one, selector)]
+        found = [one for other, one in self.objects.items() if other[:3] == key[:3] and selected(one, selector)]
         begin, size = int(request.query.get("continue", "0")), int(request.query.get("limit", str(len(found) or 1)))
         more = {"continue": str(begin + size)} if begin + size < len(found) else {}
         page: list[Object] | None = found[begin : begin + size]
@@ -250,7 +251,7 @@ class ApiServer:
         slim = "PartialObjectMetadata" in request.headers.get("Accept", "")
         try:
             while event := await queue.get():
-                if event["type"] == "ERROR" or _selected(event["object"], request.query.get("labelSelector", "")):
+                if event["type"] == "ERROR" or selected(event["object"], request.query.get("labelSelector", "")):
                     await response.write(json.dumps(_slim(event) if slim else event).encode() + b"\n")
         finally:
             self._watches.remove(entry)
@@ -286,7 +287,7 @@ class ApiServer:
         wanted = body.get("metadata", {}).get("resourceVersion", before["metadata"]["resourceVersion"])
         if wanted != before["metadata"]["resourceVersion"]:
             raise _failure(web.HTTPConflict, "Conflict", "the object has been modified")
-        after = self._store(key, _merged(before, body))
+        after = self._store(key, merged(before, body))
         if after["metadata"].get("deletionTimestamp") and not after["metadata"].get("finalizers"):
             self._drop(key)
         return web.json_response(after)
@@ -294,7 +295,7 @@ class ApiServer:
     def _apply(self, key: Key, body: Object) -> Object:
         before = self.objects.get(key, {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}})
         left_out = _without(self._applied.get(key, {}), body)
-        after = _merged(_merged(before, left_out), body)
+        after = merged(merged(before, left_out), body)
         self._applied[key] = body
         return self._store(key, after)
 
@@ -314,28 +315,6 @@ def _slim(event: Object) -> Object:
 def _failure(kind: type[web.HTTPException], reason: str, message: str) -> web.HTTPException:
     body = {"kind": "Status", "status": "Failure", "reason": reason, "message": message}
     return kind(text=json.dumps(body), content_type="application/json")
-
-
-def _selected(manifest: Object, selector: str) -> bool:
-    labels = manifest["metadata"].get("labels") or {}
-    for term in filter(None, selector.split(",")):
-        name, _, value = term.partition("!=" if "!=" in term else "=")
-        if (labels.get(name) == value) == ("!=" in term):
-            return False
-    return True
-
-
-def _merged(old: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386)."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    result = copy.deepcopy(old) if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
 
 
 def _without(old: Object, new: Object) -> Object:

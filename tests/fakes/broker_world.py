@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,6 +263,16 @@ async def facility(directory: Path) -> AsyncIterator[World]:
     world = World(Authority(directory), directory)
     async with world.neighbours(), world.running_broker():
         yield world
+
+
+async def goes_away(world: World, asking: Awaitable[Answer]) -> None:
+    """Somebody asks and goes away before the issuer, which holds its answer back until then, has answered."""
+    world.issuer.gate = asyncio.Event()
+    impatient = asyncio.ensure_future(asking)
+    await eventually(lambda: len(world.issuer.forms) == 1)
+    impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)
+    world.issuer.gate.set()
 
 
 async def eventually(holds: Callable[[], bool]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.patches import merged, selected
+
 Json = dict[str, Any]
 _PATH = re.compile(
     r"(?P<collection>/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?/[a-z]+)(?:/(?P<name>[^/]+))?(?P<sub>/status)?"
@@ -97,7 +99,7 @@ class KubernetesApi:
             item = self.objects.get(f"{match['collection']}/{match['name']}")
             return web.json_response(item) if item else _status(404)
         found = [one for path, one in self.objects.items() if path.rpartition("/")[0] == match["collection"]]
-        found = [one for one in found if _selected(one, request.query.get("labelSelector", ""))]
+        found = [one for one in found if selected(one, request.query.get("labelSelector", ""))]
         start = int(request.query.get("continue", 0))
         end = start + int(request.query.get("limit", len(found)))
         meta = {"resourceVersion": str(next(self._versions))} | ({"continue": str(end)} if end < len(found) else {})
@@ -122,13 +124,13 @@ class KubernetesApi:
         if version not in (None, item["metadata"]["resourceVersion"]):
             return _status(409)
         body = {"status": body.get("status", {})} if match["sub"] else body
-        return web.json_response(self.put(path, _merged(item, body)))
+        return web.json_response(self.put(path, merged(item, body)))
 
     async def _delete(self, request: web.Request, match: re.Match[str]) -> web.Response:
         if not match["name"]:
             selector, inside = request.query["labelSelector"], f"{match['collection']}/"
             for path in [path for path in self.objects if path.startswith(inside)]:
-                if _selected(self.objects[path], selector):
+                if selected(self.objects[path], selector):
                     self.remove(path)
             return web.json_response({"kind": "Status", "status": "Success"})
         path = f"{match['collection']}/{match['name']}"
@@ -158,22 +160,3 @@ class KubernetesApi:
 
 def _status(code: int) -> web.Response:
     return web.json_response({"kind": "Status", "code": code}, status=code)
-
-
-def _selected(item: Json, selector: str) -> bool:
-    """Whether an object has all the labels of an equality-based selector."""
-    labels = item["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, _, value in (one.partition("=") for one in selector.split(",") if one))
-
-
-def _merged(into: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(into) if isinstance(into, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result

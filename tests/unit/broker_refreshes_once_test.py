@@ -10,7 +10,7 @@ import pytest
 
 from facility.broker.cache import Key, Token, TokenCache
 from facility.broker.errors import unavailable
-from tests.fakes.broker_world import COMPUTE, EMBARGOED, LAKE, OPEN, World, eventually, facility
+from tests.fakes.broker_world import COMPUTE, EMBARGOED, LAKE, OPEN, World, eventually, facility, goes_away
 from tests.fakes.clock import Clock
 
 KEY = Key("cms", "cms-alice", LAKE, OPEN)
@@ -56,12 +56,7 @@ async def test_two_refreshes_of_one_refresh_token_never_overlap(world: World, ro
 
 
 async def test_a_caller_who_goes_away_takes_the_token_from_nobody(world: World) -> None:
-    world.issuer.gate = asyncio.Event()
-    impatient = asyncio.create_task(world.token())
-    await eventually(lambda: len(world.issuer.forms) == 1)
-    impatient.cancel()
-    await asyncio.gather(impatient, return_exceptions=True)
-    world.issuer.gate.set()
+    await goes_away(world, world.token())
     assert (await world.token()).status == 200
     assert len(world.issuer.forms) == 1
 

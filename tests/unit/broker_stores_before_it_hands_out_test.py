@@ -11,7 +11,7 @@ import pytest
 from facility.broker.cache import Key, Token
 from facility.broker.sealing import Seal
 from facility.broker.secrets import SecretStore
-from tests.fakes.broker_world import OPEN, SECRETS, USERS, World, eventually, facility
+from tests.fakes.broker_world import OPEN, SECRETS, USERS, World, eventually, facility, goes_away
 from tests.fakes.patience import PATIENCE
 
 SESSION = f"{SECRETS}/session-cms-alice"
@@ -92,12 +92,7 @@ async def test_a_rotated_token_is_stored_even_if_the_access_token_is_useless(wor
 
 
 async def test_a_caller_who_goes_away_in_the_middle_loses_no_rotation(world: World) -> None:
-    world.issuer.gate = asyncio.Event()
-    impatient = asyncio.create_task(world.token())
-    await eventually(lambda: len(world.issuer.forms) == 1)
-    impatient.cancel()
-    await asyncio.gather(impatient, return_exceptions=True)
-    world.issuer.gate.set()
+    await goes_away(world, world.token())
     assert (await world.token(scope=OPEN)).status == 200
     assert stored(world) == next(iter(world.issuer.grants))
 

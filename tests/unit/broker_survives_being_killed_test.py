@@ -124,7 +124,7 @@ async def test_a_session_goes_on_with_the_other_replica_if_the_issuer_still_hono
         await shared(world, "broker-a", "broker-b")
         first = holders(world)[shard_of(ALICE)]
         victim, heir = (one, other) if first == "broker-a" else (other, one)
-        refresh = await heir_signs_in(world, heir)
+        refresh = await signs_in(heir)
         await killed_between_answer_and_store(world, victim)
         answer = await token_at_last(heir)
         assert world.issuer.forms[1]["refresh_token"] == refresh
@@ -140,10 +140,10 @@ async def test_a_session_goes_on_with_the_other_replica_if_the_issuer_still_hono
         assert re.search(rb"secret-bytes|eyJ", each.said) is None
 
 
-async def heir_signs_in(world: World, heir: Running) -> str:
-    """alice signs in through the replica that does not hold her shard."""
-    await asyncio.wait_for(until_known(heir), PATIENCE)
-    return await heir.world.sign_in()
+async def signs_in(asked: Running) -> str:
+    """alice signs in through this replica; her refresh token."""
+    await asyncio.wait_for(until_known(asked), PATIENCE)
+    return await asked.world.sign_in()
 
 
 async def until_served(asked: Running) -> None:
@@ -161,7 +161,7 @@ async def test_a_replica_that_is_started_again_in_its_pod_goes_on_at_once(facili
     world.issuer.grace = True
     async with process(world, folder, "broker-a", life=600) as one:
         await shared(world, "broker-a")
-        await heir_signs_in(world, one)
+        await signs_in(one)
         await killed_between_answer_and_store(world, one)
     async with process(world, folder, "broker-a", life=600) as again:  # does not wait until the dead one is out of date
         await asyncio.wait_for(until_served(again), PATIENCE)

@@ -44,7 +44,7 @@ def test_when_telling_fails_it_is_tried_again_and_said_once(tmp_path: Path) -> N
     assert one.problem == ""
 
 
-def test_a_missing_program_is_a_problem_and_not_an_end(tmp_path: Path) -> None:
+def test_a_missing_program_is_a_problem_and_not_an_end() -> None:
     one = Reconfigure((), ("/nonexistent/condor_reconfig",), lambda text: None)
     one.look()
     assert "No such file" in one.problem

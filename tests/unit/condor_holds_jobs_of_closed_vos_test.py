@@ -142,7 +142,7 @@ def test_nothing_is_ended_before_htcondor_knows_that_it_must_not_start_again(tmp
     assert Monitor(tmp_path, reconfigured=False).turn() == 0
 
 
-def test_what_cannot_be_ended_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_ended_is_told() -> None:
     log: list[str] = []
     Eviction(Clock(), log.append, ("/bin/sh", "-c", "echo not allowed >&2; exit 1")).look([OwnerJobs("a", running=1)])
     assert log == ["/bin/sh failed: not allowed"]

@@ -15,7 +15,7 @@ def progress(clock: Clock, lines: list[str], record: Path | None = None) -> Prog
     return Progress(record, now=clock, write=lines.append)
 
 
-def test_a_step_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:
+def test_a_step_is_told_when_it_begins_and_when_it_ends() -> None:
     clock, lines = Clock(), list[str]()
     shown = progress(clock, lines)
     clock.now += 2

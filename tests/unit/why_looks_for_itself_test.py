@@ -242,9 +242,7 @@ def test_an_authority_that_the_hub_has_told_of_is_trusted_for_the_read(
     assert gather.tried(where, TOKEN, told).outcome == "read"
 
 
-def test_on_a_persons_own_machine_the_session_knows_lakes_issuer_and_grants(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_persons_own_machine_the_session_knows_lakes_issuer_and_grants(tmp_path: Path) -> None:
     with machine(tmp_path) as made:
         made.sign_in()
         own = token(iss=f"{made.iam.url}/", aud="https://lake.test:1094", scope="storage.read:/open")
