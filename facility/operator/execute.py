@@ -6,18 +6,17 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
 
 from facility import names
 from facility.condor import idtoken
 from facility.condor.demand import ExecutePod, wanted
-from facility.condor.jobs import OwnerJobs, QueueError
 from facility.operator.build.execute_pod import execute_pod
 from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.entries import Pod
 from facility.operator.events import News
 from facility.operator.objects import CUSTOM, POD, SECRET, Manifest, Reference
 from facility.operator.pods import BatchPods
+from facility.operator.questions import Questions, QueueMaker
 from facility.operator.secrets import POOL, content
 from facility.operator.validate import ValidatedVO
 from facility.site import Site
@@ -27,20 +26,6 @@ _LOG = logging.getLogger(__name__)
 _KEPT = 60  # seconds that an ended pod is kept for its log; as long, a pod that failed is not followed by another
 _PAUSE = 30  # seconds after which an owner whose pod was refused is tried again
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-class Queue(Protocol):
-    """What reads one access point's queue, blocking (`facility.condor.jobs.Queues`)."""
-
-    def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
-        """All owners' jobs. Raises QueueError."""
-
-    def close(self) -> None:
-        """Stop reading."""
-
-
-#: makes a reader for a VO, from the pool's key
-QueueMaker = Callable[[str, bytes], Queue]
 
 
 class Demand:
@@ -55,14 +40,12 @@ class Demand:
         pods: BatchPods,
         period: float = 2,
     ) -> None:
-        """`queue`: makes a reader; each VO has its own, so that none waits for another's. `period`: seconds."""
-        self._cluster, self._site, self._now, self._make, self._period = cluster, site, now, queue, period
-        self._pods = pods
+        """`queue`: makes a reader, one for each VO. `period`: seconds."""
+        self._cluster, self._site, self._now, self._pods, self._period = cluster, site, now, pods, period
+        self._questions = Questions(queue, self._key, site.schedd, self._said)
         #: is told of a VO, as an object that events can be about, and what to say of it
         self.told: Callable[[Manifest, News], None] = lambda _vo, _news: None
         self._refused: dict[str, float] = {}
-        self._queues: dict[str, Queue] = {}
-        self._asked: dict[str, asyncio.Task[tuple[OwnerJobs, ...] | QueueError]] = {}
         self._troubles: dict[str, str] = {}
 
     async def run(self, served: Callable[[], Sequence[ValidatedVO]]) -> None:
@@ -82,42 +65,12 @@ class Demand:
         answering = self._pods.answering()
         open_ = {one.name: one for one in served if one.vo.spec.batch.enabled and not one.vo.closed}
         queued = {name: one for name, one in open_.items() if name in answering}
-        queues = await self._read(queued)
+        queues = await self._questions.ask(queued, self._period)
         limits = {name: one.vo.spec.batch.max_execute_pods for name, one in queued.items()}
         for owner in wanted(queues, self._counted(), limits):
             found = _person(queued, owner)
             if found and self._now() - self._refused.get(owner, float("-inf")) >= _PAUSE:
                 await self._try(*found)
-
-    async def _read(self, queued: dict[str, ValidatedVO]) -> list[OwnerJobs]:
-        """What the queues have answered by now; a slow one answers in a later round."""
-        for name in set(self._queues) - set(queued) - set(self._asked):
-            self._queues.pop(name).close()
-        for name in set(queued) - set(self._asked):
-            queue = await self._queue(name)
-            self._asked[name] = asyncio.create_task(_ask(queue, self._site.schedd(name)))
-        if self._asked:
-            await asyncio.wait(self._asked.values(), timeout=self._period)
-        done = [name for name, task in self._asked.items() if task.done()]
-        return [
-            jobs
-            for name in done
-            for jobs in self._answer(name, self._asked.pop(name).result())
-            if _of(jobs.owner, name)
-        ]
-
-    async def _queue(self, vo: str) -> Queue:
-        if vo not in self._queues:
-            self._queues[vo] = self._make(vo, await self._key())
-        return self._queues[vo]
-
-    def _answer(self, vo: str, found: tuple[OwnerJobs, ...] | QueueError) -> tuple[OwnerJobs, ...]:
-        if isinstance(found, QueueError):
-            self._said(vo, str(found))
-            self._queues.pop(vo).close()  # the next one begins anew, with the pool's key as it is then
-            return ()
-        self._said(vo, "")
-        return found
 
     def _said(self, about: str, trouble: str) -> None:
         """Into the log when it has changed, not every two seconds."""
@@ -185,19 +138,6 @@ class Demand:
         if pool is None:
             raise ClusterError(f"Secret {POOL} is missing; it is made again within seconds")
         return content(pool)[idtoken.KEY_NAME]
-
-
-async def _ask(queue: Queue, schedd: str) -> tuple[OwnerJobs, ...] | QueueError:
-    """The answer, or the error as one: nobody may come back for a task whose VO has gone."""
-    try:
-        return await asyncio.to_thread(queue.ask, schedd)
-    except QueueError as error:
-        return error
-
-
-def _of(owner: str, vo: str) -> bool:
-    """Whether an owner is of this VO: its access point answers for its own people only."""
-    return owner.partition("_")[0] == vo
 
 
 def _person(served: dict[str, ValidatedVO], owner: str) -> tuple[ValidatedVO, FacilityUser] | None:
