@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
 from facility.hub.promptness import Promptness
 from tests.fakes.clock import Clock
 from tests.fakes.ports import free_port
@@ -30,8 +32,16 @@ async def test_a_server_that_does_not_come_is_left_to_the_hub() -> None:
     assert not await Promptness(0.1, pause=NOTHING).until_reached(f"http://127.0.0.1:{free_port()}/")
 
 
-async def test_a_name_that_is_not_known_yet_is_asked_for_again() -> None:
-    assert not await Promptness(0.1, pause=NOTHING).until_reached("http://not-there.invalid:1/")
+async def test_a_name_that_is_not_known_yet_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def unknown(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    assert not await Promptness(0.2, pause=NOTHING).until_reached("http://not-there.invalid:1/")
+    assert len(asked) > 1
 
 
 def test_the_first_seconds_take_no_more_than_half_of_the_time_that_a_start_has() -> None:
