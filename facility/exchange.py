@@ -24,6 +24,8 @@ from facility.codes import FORFEIT as FORFEIT
 from facility.codes import SIGN_IN as SIGN_IN
 from facility.codes import UNAVAILABLE as UNAVAILABLE
 
+#: share of a token's life that is left when it is renewed at the earliest: of a short life, what outlasts a restart
+EARLIEST = 2 / 3
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _TIMEOUT = 10.0  # seconds, for each of connecting and reading
@@ -134,7 +136,7 @@ class Broker:
     def token(self, audience: str, scope: str = "", subject: str = "", min_valid: int = 0) -> Token:
         """`POST /token`. `subject`: the owner for whom an access point asks; other pods ask for themselves.
 
-        `min_valid`: seconds that the token should live at least; the broker refuses more than half of its life.
+        `min_valid`: seconds that the token should live at least; the broker refuses more than EARLIEST of its life.
         """
         form = {"grant_type": _GRANT, "subject_token": self._who(), "subject_token_type": _JWT, "audience": audience}
         optional = {"scope": scope, "requested_subject": subject, "min_valid": str(min_valid) if min_valid > 0 else ""}

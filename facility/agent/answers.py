@@ -11,7 +11,7 @@ from facility.agent.clock import steady
 from facility.agent.keeper import Keeper
 from facility.agent.state import Kept, find
 from facility.codes import UNAVAILABLE
-from facility.exchange import BrokerError, Token, TokenSource
+from facility.exchange import EARLIEST, BrokerError, Token, TokenSource
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Answers:
             raise
 
     def _longest(self, audience: str, scope: str, least: int) -> Token:
-        """The broker keeps nobody's token above half of its life: who asks for more gets what there is."""
+        """The broker renews no token that has most of its life left: who asks for more gets what there is."""
         try:
             return self._broker.token(audience, scope, min_valid=least)
         except BrokerError as error:
@@ -96,5 +96,5 @@ def read(request: dict[str, Any]) -> Asked:
 def _least(asked: Asked, one: Kept | None) -> int:
     """Seconds to ask the broker for; for a new one of a kept kind as many as it gives at all."""
     if asked.new and one:
-        return int(one.life / 2)
+        return int(one.life * EARLIEST)
     return math.ceil(asked.life) if asked.life > 1 else 0

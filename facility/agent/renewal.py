@@ -1,7 +1,7 @@
 """When a token is asked for anew, and what comes of an attempt.
 
-The broker renews by itself a token that has less than two and a half minutes left, or half of its life; an agent asks a
-little later than that, so that a life costs one request at the issuer and the file still has more than a minute.
+The broker renews by itself a token that has less than two and a half minutes left, or two thirds of its life; an agent
+asks a little later than that, so that a life costs one request at the issuer and the file still has more than a minute.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from dataclasses import replace
 
 from facility.agent.state import Kept, Problem
 from facility.codes import UNAVAILABLE
-from facility.exchange import BrokerError, Token, TokenSource
+from facility.exchange import EARLIEST, BrokerError, Token, TokenSource
 
 SOONEST = 5.0  # seconds between two successful askings for one token, however short its life
-_MARGIN = (
-    130.0  # seconds before its end at which a token is asked for anew, if it does not live shorter than twice that
-)
+_MARGIN = 130.0  # seconds before its end at which a token is asked for anew; of short ones a share of their life
 _LONGEST_PAUSE = 30.0
 
 
 def spread() -> float:
-    """A factor by which agents come apart; below one, so that half of a life is over for the broker, too."""
+    """A factor by which agents come apart; below one, so that the broker, too, finds the moment come."""
     return random.uniform(0.85, 0.95)  # noqa: S311 - spreads load, guards nothing
 
 
@@ -41,7 +39,7 @@ def ask(broker: TokenSource, kept: Kept, now: float) -> Token:
 def needed(kept: Kept, now: float) -> int:
     """Seconds that a new token should live, more than the old one has left: 0 without one that is still good."""
     remaining = kept.expires - now
-    return min(math.ceil(remaining) + 1, int(kept.life / 2)) if remaining > 0 else 0
+    return min(math.ceil(remaining) + 1, int(kept.life * EARLIEST)) if remaining > 0 else 0
 
 
 def renewed(kept: Kept, token: Token, now: float, factor: float) -> Kept:
@@ -52,13 +50,18 @@ def renewed(kept: Kept, token: Token, now: float, factor: float) -> Kept:
     if same or token.warning:
         error = BrokerError(UNAVAILABLE, token.warning or "the broker has no newer token at the moment")
         return failed(replace(kept, token=token, life=max(kept.life, seconds)), error, now, factor)
-    due = max(token.expires - min(seconds / 2, _MARGIN) * factor, now + SOONEST)
+    due = max(token.expires - min(seconds * EARLIEST, _MARGIN) * factor, now + SOONEST)
     return replace(kept, token=token, life=max(kept.life, seconds), due=due, failures=0, problem=None)
 
 
 def failed(kept: Kept, error: BrokerError, now: float, factor: float) -> Kept:
-    """After an attempt that failed: the next comes after 1, 2, 4 … 30 seconds, or when the broker said."""
-    pause = min(max(2.0**kept.failures, error.retry_after), _LONGEST_PAUSE) * factor
+    """After an attempt that failed: the next comes after 1, 2, 4 … 30 seconds, or when the broker said.
+
+    But four times at least before the end of the token at hand: a pause must not outlast what it waits for.
+    """
+    left = kept.expires - now
+    longest = min(max(left / 4, 1.0), _LONGEST_PAUSE) if left > 0 else _LONGEST_PAUSE
+    pause = min(max(min(2.0**kept.failures, longest), error.retry_after), _LONGEST_PAUSE) * factor
     problem = Problem(error.code, error.description)
     # the exponent stops growing: a broker away for days must not overflow it
     return replace(kept, due=now + pause, failures=min(kept.failures + 1, 5), problem=problem)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 from facility.broker import errors
 from facility.broker.errors import BrokerError
+from facility.exchange import EARLIEST
 
-MARGIN = 150.0  # seconds of life left at which a token is renewed; half of its life if that is less
+MARGIN = 150.0  # seconds of life left at which a token is renewed; EARLIEST of its life if that is less
 SPREAD = 0.2  # by how much of itself that differs from token to token
 #: seconds for which a token that could not be renewed is handed out before the next try
 AGAIN = 5.0
@@ -71,7 +72,7 @@ Fetch = Callable[[float], Awaitable[Token]]
 
 def margin(life: float) -> float:
     """Seconds of life left at which a token of that life is renewed, but for the spread."""
-    return min(life / 2, MARGIN)
+    return min(life * EARLIEST, MARGIN)
 
 
 @dataclass
@@ -113,8 +114,8 @@ class TokenCache:
         """A token with life in it, and with more than `least` seconds of it unless the issuer is in trouble.
 
         Raises:
-            BrokerError: 400 when `least` is more than half of a token's life; whatever `fetch` raises when nothing at
-                hand will do.
+            BrokerError: 400 when `least` is more than EARLIEST of a token's life; whatever `fetch` raises when nothing
+                at hand will do.
         """
         kept = self._find(key)
         if kept is not None and self._good(kept, least):
@@ -247,5 +248,6 @@ class TokenCache:
 
 def _check(life: float, least: float) -> None:
     """Raises BrokerError when so much life is asked for that tokens would be renewed all the time."""
-    if least > life / 2:
-        raise errors.invalid_request(f"min_valid can be {int(life / 2)} at most: half of the life of these tokens")
+    if least > life * EARLIEST:
+        most = int(life * EARLIEST)
+        raise errors.invalid_request(f"min_valid can be {most} at most: two thirds of the life of these tokens")

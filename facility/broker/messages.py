@@ -41,7 +41,7 @@ class TokenForm(Message):
         default="", max_length=64, description="Access points: the owner whose token it is, such as cms_alice."
     )
     min_valid: Annotated[int, Field(ge=0, le=_DAY)] = Field(
-        default=0, description="Seconds that the token should have left; at most half of the life of such tokens."
+        default=0, description="Seconds that the token should have left; at most two thirds of the life of such tokens."
     )
 
 

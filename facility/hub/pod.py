@@ -147,12 +147,11 @@ def agent(site: Site) -> dict[str, Any]:
         "AGENT_DIRECTORY": TOKENS,
         "SSL_CERT_FILE": _BUNDLE,
     }
-    program = ["python3", "-m", "facility.agent.main"]
     return {
         "name": "agent",
         "image": site.images.facility,
         "imagePullPolicy": site.images.pull_policy,
-        "command": program,
+        "command": ["facility-agent"],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "resources": _AGENT_RESOURCES,
         "securityContext": {

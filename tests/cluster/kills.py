@@ -60,6 +60,35 @@ class Pods:
         return lambda: ready(stage, self.namespace, self.component, old)
 
 
+#: the numbers of an agent's processes; given "-15" or "-9", ends them by that signal
+_AGENT = """
+import os, sys
+for name in filter(str.isdigit, os.listdir("/proc")):
+    with open(f"/proc/{name}/cmdline", "rb") as file:
+        if b"facility.agent.main\\0" == file.read()[-20:]:
+            print(name)
+            [os.kill(int(name), -int(given)) for given in sys.argv[1:]]
+"""
+
+
+@dataclass(frozen=True)
+class Agents:
+    """The agents beside people's notebooks: their processes, which what keeps them starts again in place."""
+
+    name: str
+    namespace: str
+    pods: tuple[str, ...]
+
+    def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
+        """End them; what is given tells whether others have taken their places."""
+        before = {pod: self._running(stage, pod, "-9" if at_once else "-15") for pod in self.pods}
+        assert all(before.values()), f"no agent runs: {before}"
+        return lambda: all(self._running(stage, pod) - old for pod, old in before.items())
+
+    def _running(self, stage: Stage, pod: str, *signal: str) -> set[str]:
+        return set(stage.cluster.execute(self.namespace, pod, "agent", ["python3", "-c", _AGENT, *signal]).split())
+
+
 @dataclass(frozen=True)
 class Containers:
     """A part that is a container in somebody's pod, which goes on meanwhile."""
@@ -85,7 +114,7 @@ class Containers:
         return restarts(stage, self.namespace, pod, self.container)
 
 
-Part = Pods | Containers
+Part = Pods | Agents | Containers
 
 
 @dataclass(frozen=True)

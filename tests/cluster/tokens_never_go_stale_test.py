@@ -18,7 +18,7 @@ import pytest
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage, result
 from tests.cluster import soaked
-from tests.cluster.kills import Containers, Killer, Pods, end, ready
+from tests.cluster.kills import Agents, Containers, Killer, Pods, end, ready
 from tests.cluster.shipping import ship
 from tests.cluster.waiting import until_issuer_answers
 
@@ -28,7 +28,7 @@ VOS = (world.CMS, world.ATLAS)
 NOTEBOOKS = tuple(f"jupyter-{vo.name}-{vo.person.name}" for vo in VOS)
 PARTS = (
     Pods("broker", "facility", "broker"),
-    Containers("agent", "facility-users", "agent", NOTEBOOKS),
+    Agents("agent", "facility-users", NOTEBOOKS),
     Pods("hub", "facility", "hub"),
     Pods("operator", "facility", "operator"),
     Pods("issuer", world.NAMESPACE, "issuer"),

@@ -303,7 +303,7 @@ def test_without_an_agent_the_status_is_what_was_written_last(tmp_path: Path) ->
     assert status(tmp_path) == {"updated": "today"}
 
 
-def test_more_than_half_of_a_life_is_not_to_be_had_and_the_longest_there_is_is_given(agent: Agent) -> None:
+def test_more_than_the_broker_gives_is_not_to_be_had_and_the_longest_there_is_is_given(agent: Agent) -> None:
     agent.broker.most = 30
     assert agent.ask(time=3600)["access_token"] == "token-3.lake.test"
     assert [form.get("min_valid") for form in agent.broker.asked[2:]] == ["3600", None]
@@ -311,4 +311,4 @@ def test_more_than_half_of_a_life_is_not_to_be_had_and_the_longest_there_is_is_g
 
 def test_a_new_token_is_asked_for_with_the_most_that_the_broker_gives(agent: Agent) -> None:
     assert agent.ask(new=True)["access_token"] == "token-3.lake.test"
-    assert agent.broker.asked[-1]["min_valid"] == "30"
+    assert agent.broker.asked[-1]["min_valid"] == "40"

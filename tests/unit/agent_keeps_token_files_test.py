@@ -58,10 +58,10 @@ def test_the_broker_is_asked_as_rfc_8693_has_it_with_audience_and_scope(pod: Pod
     }
 
 
-def test_a_token_is_renewed_at_half_of_its_life(pod: Pod) -> None:
+def test_a_short_token_is_renewed_with_two_thirds_of_its_life_left(pod: Pod) -> None:
     keeper = pod.keeper()
-    assert keeper.round() == pytest.approx(30)
-    pod.now += 29
+    assert keeper.round() == pytest.approx(20)
+    pod.now += 19
     keeper.round()
     assert pod.read("lake") == "token-1.lake.test"
     pod.now += 1

@@ -237,7 +237,7 @@ def test_a_long_token_is_renewed_two_minutes_before_its_end_for_longer_than_it_h
     assert pod.broker.asked[2]["min_valid"] == "131"
 
 
-def test_agents_come_apart_and_renew_after_half_of_a_short_life() -> None:
+def test_agents_come_apart_and_ask_after_the_broker_would_renew() -> None:
     factors = {renewal.spread() for _ in range(100)}
     assert len(factors) > 50
     assert 0.8 < min(factors) < max(factors) < 1

@@ -151,7 +151,7 @@ def test_one_refused_service_does_not_keep_the_lakes_token_from_being_renewed(po
 
     point.broker.token = choosy  # type: ignore[method-assign]
     keeper = point.keeper()
-    point.rounds(keeper, [jobs("cms_alice", "rucio", running=1)], 50)
+    point.rounds(keeper, [jobs("cms_alice", "rucio", running=1)], 30)
     assert point.there() == [File("cms_alice", "cms")]
     assert point.token("cms_alice").startswith("token-2.")
     assert "none of the scopes" in keeper.held[File("cms_alice", "rucio")].problem

@@ -27,6 +27,7 @@ _USER = 65532
 _COMPONENT = "xcache"
 _IDENTITY = "/var/run/identity"
 _TOKENS = "/run/token"
+_READY = ["python3", "-m", "facility.agent.main", "--ready"]
 _WHEN_DELETED = {"Purge": "Delete", "Keep": "Retain"}
 
 
@@ -146,7 +147,6 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 def _agent(site: Site) -> dict[str, Any]:
     """The native sidecar that keeps the cache's own token good: started first, stopped last."""
-    program = ["python3", "-m", "facility.agent.main"]
     settings = {
         "AGENT_BROKER_URL": site.broker_url,
         "AGENT_IDENTITY": f"{_IDENTITY}/token",
@@ -157,11 +157,11 @@ def _agent(site: Site) -> dict[str, Any]:
         "image": site.images.facility,
         "imagePullPolicy": site.images.pull_policy,
         "restartPolicy": "Always",
-        "command": program,
+        "command": ["facility-agent"],
         "env": environment(settings | trust_environment()),
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": restricted(),
-        "startupProbe": {"exec": {"command": [*program, "--ready"]}, "periodSeconds": 1, "failureThreshold": 60},
+        "startupProbe": {"exec": {"command": _READY}, "periodSeconds": 1, "failureThreshold": 60},
         "volumeMounts": [
             {"name": "token", "mountPath": _TOKENS},
             {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
