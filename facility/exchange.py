@@ -116,6 +116,7 @@ class Broker:
         self._identity, self._trust, self._now, self._wall = identity, trust, now, wall
         self.ahead = 0.0
         self._waiting: HTTPSConnection | None = None
+        self._hung_up = False
 
     def wanted(self, seen: str = "", wait: float = 0.0) -> Listing:
         """`GET /wanted`; held back by the broker for `wait` seconds while its answer is the one that was `seen`."""
@@ -127,7 +128,8 @@ class Broker:
         return Listing(tuple(_wanted(entry) for entry in files), state, _refusal(answer.get("refused")), float(again))
 
     def hang_up(self) -> None:
-        """Ends a request that the broker holds back, from a signal handler or another thread."""
+        """Ends a request that the broker holds back, and all later ones at once; from a signal handler or a thread."""
+        self._hung_up = True
         waiting = self._waiting
         if waiting is not None and waiting.sock is not None:
             with suppress(OSError):  # it has just been answered
@@ -164,6 +166,8 @@ class Broker:
             if wait:
                 connection.sock.settimeout(_TIMEOUT + wait)
                 self._waiting = connection
+                if self._hung_up:  # before there was anything to end
+                    raise ConnectionAbortedError("nobody listens any more")
             response = connection.getresponse()
             self.ahead = _ahead(response.headers.get("Date", ""), self._wall())
             return _read(response, response.read(_LONGEST_ANSWER + 1))

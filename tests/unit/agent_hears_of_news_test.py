@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from facility.agent.keeper import Keeper
-from facility.exchange import Broker
+from facility.exchange import Broker, BrokerError
 from tests.fakes.authority import Authority
 from tests.fakes.patience import PATIENCE
 from tests.fakes.token_broker import IDENTITY, TokenBroker, serving
@@ -183,6 +183,15 @@ def test_a_list_that_makes_no_sense_changes_nothing(pod: Pod, answer: dict[str, 
     pod.keeper.round()
     assert pod.status()["broker"]["error"] == "server_error"
     assert pod.there() == ["compute", "lake"]
+
+
+def test_who_has_hung_up_is_not_held_back_any_more(pod: Pod) -> None:
+    """The signal may come in any moment: also just before there is a connection to be cut."""
+    pod.keeper.round()
+    pod.outside.hang_up()
+    with pytest.raises(BrokerError, match="nobody listens any more"):
+        pod.outside.wanted(pod.outside.wanted().state, wait=60)
+    assert pod.outside.token("https://lake.test").value
 
 
 def test_an_agent_that_listens_ends_at_once_when_it_is_told_to(pod: Pod) -> None:

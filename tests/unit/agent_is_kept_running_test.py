@@ -6,9 +6,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.fakes.patience import PATIENCE
 
 SCRIPT = Path(__file__).parents[2] / "images" / "facility" / "facility-agent"
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -25,12 +29,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
         python.chmod(0o755)
         environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
         pipe = subprocess.PIPE
-        running.append(subprocess.Popen([SCRIPT], env=environment, stdout=pipe, stderr=pipe, text=True))
+        options: dict[str, Any] = {"env": environment, "stdout": pipe, "stderr": pipe, "text": True}
+        running.append(subprocess.Popen([SCRIPT], start_new_session=True, **options))
         return running[-1]
 
     yield run
     for one in running:
-        one.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(one.pid, signal.SIGKILL)  # with its program, which would hold the pipes open
         one.communicate()
 
 
@@ -57,7 +63,7 @@ def test_an_agent_that_was_ended_is_started_again(start: Start, number: int) -> 
 @pytest.mark.parametrize("status", [0, 1, 2])
 def test_an_agent_that_ends_by_itself_is_left_to_the_kubelet(start: Start, status: int) -> None:
     script = start(f"exit {status}")
-    script.communicate(timeout=10)
+    script.communicate(timeout=PATIENCE)
     assert script.returncode == status
 
 
@@ -65,6 +71,6 @@ def test_told_to_leave_it_waits_for_the_agent_and_never_says_that_all_is_done(st
     script = start("while :; do sleep 0.05; done", first='trap "echo leaving; exit 143" TERM')
     begun(script)
     script.send_signal(signal.SIGTERM)
-    said, _ = script.communicate(timeout=10)
+    said, _ = script.communicate(timeout=PATIENCE)
     assert said == "leaving\n"
     assert script.returncode == 128 + signal.SIGTERM
