@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facility.agent import files
-from facility.commands.sources import Ask, NoTokenError, source
+from facility.commands.asking import Ask, NoTokenError
+from facility.commands.sources import source
 
 NO_TOKEN = 1
 _LEAST = 60  # seconds, htgettoken's own

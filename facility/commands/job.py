@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from facility.commands.sources import Ask, Given, NoTokenError
+from facility.commands.asking import Ask, Given, NoTokenError
 from facility.tokens import claims
 from facility.tokens import scopes as algebra
 

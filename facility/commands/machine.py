@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from facility.commands.sources import Ask, Given, NoTokenError
+from facility.commands.asking import Ask, Given, NoTokenError
 from facility.laptop import private
 from facility.laptop.access import Access, Wish
 from facility.laptop.errors import LaptopError

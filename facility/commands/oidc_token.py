@@ -15,7 +15,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
-from facility.commands.sources import Ask, Given, NoTokenError, at_facility, source
+from facility.commands.asking import Ask, Given, NoTokenError
+from facility.commands.sources import at_facility, source
 
 NO_TOKEN = 1
 #: what oidc-agent's commands end with for options that make no sense (sysexits.h)

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from facility.agent import files
+from facility.commands.asking import Ask, Given, NoTokenError
 from facility.commands.machine import machine
-from facility.commands.sources import Ask, Given, NoTokenError, at_facility
+from facility.commands.sources import at_facility
 from facility.laptop import private
 from facility.laptop.errors import LaptopError
 from facility.laptop.sessions import Record, Sessions

@@ -24,6 +24,7 @@ from facility.operator import serving
 from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.discovery import Discovery
 from facility.operator.execute import Demand
+from facility.operator.gauges import Gauges
 from facility.operator.hosts import Hosts
 from facility.operator.leader import Leader, LostError
 from facility.operator.metrics import Metrics
@@ -46,7 +47,7 @@ async def operate(site: Site, cluster: Cluster, public: str, identity: str, stop
     discovery = Discovery(ssl.create_default_context())
     world = World(cluster, site, discovery, hosts, time.time, public, identity)
     reconciler = Reconciler(world, metrics)
-    metrics.show(reconciler, lambda: leader.held)
+    metrics.registry.register(Gauges(reconciler, lambda: leader.held))
     try:
         async with serving.serving(metrics, lambda: leader.held, *_ports()):
             if await _first(stop.wait(), leader.acquire()):

@@ -14,7 +14,9 @@ from facility.agent import client
 from facility.agent.clock import steady
 from facility.agent.report import report
 from facility.agent.state import Moment
-from facility.commands.sources import Agent, Ask, NoTokenError, at_facility
+from facility.commands.agent import Agent
+from facility.commands.asking import Ask, NoTokenError
+from facility.commands.sources import at_facility
 from facility.laptop import access, private
 from facility.laptop.errors import LaptopError
 from facility.laptop.sessions import Record, Sessions

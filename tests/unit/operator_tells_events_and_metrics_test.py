@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from facility.operator.events import News, Recorder, changes
+from facility.operator.gauges import Gauges
 from facility.operator.metrics import Metrics
 from facility.operator.serving import serving
 from tests.fakes.operator_world import World, client_secret, user, vo, world
@@ -127,7 +128,7 @@ async def test_figures_say_how_vos_issuers_and_people_are(here: World) -> None:
     here.api.put(client_secret("atlas"))
     here.api.put(user("alice"))
     await here.reconcile()
-    metrics.show(here.reconciler, lambda: True)
+    metrics.registry.register(Gauges(here.reconciler, lambda: True))
     lines = metrics.text().decode().splitlines()
     assert 'facility_operator_vos{ready="True",reason="Served"} 1.0' in lines
     assert 'facility_operator_vos{ready="False",reason="IssuerUnreachable"} 1.0' in lines

@@ -18,7 +18,7 @@ from facility import cli
 from facility.agent import files
 from facility.agent.socket import listening
 from facility.commands import get_token, oidc_token
-from facility.commands.sources import Given
+from facility.commands.asking import Given
 from tests.fakes.jwt import token
 from tests.fakes.patience import PATIENCE
 
