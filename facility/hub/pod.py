@@ -151,7 +151,7 @@ def agent(site: Site) -> dict[str, Any]:
         "name": "agent",
         "image": site.images.facility,
         "imagePullPolicy": site.images.pull_policy,
-        "command": ["facility-agent"],
+        "command": ["keep-running", "python3", "-m", "facility.agent.main"],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "resources": _AGENT_RESOURCES,
         "securityContext": {

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
-from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo.mainjob import Stage
-
-#: ends a container from within: its programs at once; where its first process is the program itself, which nothing in
-#: the container can kill, by asking
-_END = """
-import os, signal
-own = {1, os.getpid(), os.getppid()}
-found = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in own]
-for pid in found or [1]:
-    os.kill(pid, signal.SIGKILL if found else signal.SIGTERM)
-"""
 
 
 def end(stage: Stage, namespace: str, component: str, *, at_once: bool = False) -> set[str]:
@@ -39,13 +27,6 @@ def ready(stage: Stage, namespace: str, component: str, old: set[str]) -> bool:
     return bool(new) and len(conditions) == len(pods) and all(c["status"] == "True" for c in conditions)
 
 
-def restarts(stage: Stage, namespace: str, pod: str, container: str) -> tuple[int, bool]:
-    """How often a container was started again, and whether it runs now."""
-    found = stage.cluster.get("pod", pod, "-n", namespace)["status"]["containerStatuses"]
-    (one,) = (status for status in found if status["name"] == container)
-    return int(one["restartCount"]), bool(one["ready"])
-
-
 @dataclass(frozen=True)
 class Pods:
     """A part that is whole pods: deleted, and made again by what keeps it."""
@@ -60,61 +41,41 @@ class Pods:
         return lambda: ready(stage, self.namespace, self.component, old)
 
 
-#: the numbers of an agent's processes; given "-15" or "-9", ends them by that signal
-_AGENT = """
+#: the numbers of the processes of a module, the first argument; given a signal too, ends them by it
+PROCESSES = """
 import os, sys
+last = f"-m\\0{sys.argv[1]}\\0".encode()
 for name in filter(str.isdigit, os.listdir("/proc")):
     with open(f"/proc/{name}/cmdline", "rb") as file:
-        if b"facility.agent.main\\0" == file.read()[-20:]:
-            print(name)
-            [os.kill(int(name), -int(given)) for given in sys.argv[1:]]
+        command = file.read()
+    if command.endswith(last) and os.path.basename(command.split(b"\\0")[0]).startswith(b"python"):
+        print(name)
+        [os.kill(int(name), int(given)) for given in sys.argv[2:]]
 """
 
 
 @dataclass(frozen=True)
-class Agents:
-    """The agents beside people's notebooks: their processes, which what keeps them starts again in place."""
-
-    name: str
-    namespace: str
-    pods: tuple[str, ...]
-
-    def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
-        """End them; what is given tells whether others have taken their places."""
-        before = {pod: self._running(stage, pod, "-9" if at_once else "-15") for pod in self.pods}
-        assert all(before.values()), f"no agent runs: {before}"
-        return lambda: all(self._running(stage, pod) - old for pod, old in before.items())
-
-    def _running(self, stage: Stage, pod: str, *signal: str) -> set[str]:
-        return set(stage.cluster.execute(self.namespace, pod, "agent", ["python3", "-c", _AGENT, *signal]).split())
-
-
-@dataclass(frozen=True)
-class Containers:
-    """A part that is a container in somebody's pod, which goes on meanwhile."""
+class Programs:
+    """A part that is a program in somebody's pod, which goes on meanwhile, and is started again in its place."""
 
     name: str
     namespace: str
     container: str
+    module: str
     pods: tuple[str, ...]
 
     def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
-        """End it; what is given tells whether it is back. A container is always ended by its own process's end."""
-        before = {pod: self._restarts(stage, pod)[0] for pod in self.pods}
-        for pod in self.pods:
-            with suppress(ClusterError):  # what ends the container may be ended with it
-                stage.cluster.execute(self.namespace, pod, self.container, ["python3", "-c", _END])
-        return lambda: all(self._back(stage, pod, count) for pod, count in before.items())
+        """End it; what is given tells whether another has taken its place."""
+        before = {pod: self._running(stage, pod, "9" if at_once else "15") for pod in self.pods}
+        assert all(before.values()), f"{self.module} does not run everywhere: {before}"
+        return lambda: all(self._running(stage, pod) - old for pod, old in before.items())
 
-    def _back(self, stage: Stage, pod: str, before: int) -> bool:
-        count, running = self._restarts(stage, pod)
-        return running and count > before
-
-    def _restarts(self, stage: Stage, pod: str) -> tuple[int, bool]:
-        return restarts(stage, self.namespace, pod, self.container)
+    def _running(self, stage: Stage, pod: str, *signal: str) -> set[str]:
+        asked = ["python3", "-c", PROCESSES, self.module, *signal]
+        return set(stage.cluster.execute(self.namespace, pod, self.container, asked).split())
 
 
-Part = Pods | Agents | Containers
+Part = Pods | Programs
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,22 @@ import pytest
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage, result
 from tests.cluster import soaked
-from tests.cluster.kills import Agents, Containers, Killer, Pods, end, ready
+from tests.cluster.kills import Killer, Pods, Programs, end, ready
 from tests.cluster.shipping import ship
 from tests.cluster.waiting import until_issuer_answers
 
 pytestmark = pytest.mark.cluster
 SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
 VOS = (world.CMS, world.ATLAS)
+ACCESS_POINTS = tuple(f"ap-{vo.name}-0" for vo in VOS)
 NOTEBOOKS = tuple(f"jupyter-{vo.name}-{vo.person.name}" for vo in VOS)
 PARTS = (
     Pods("broker", "facility", "broker"),
-    Agents("agent", "facility-users", NOTEBOOKS),
+    Programs("agent", "facility-users", "agent", "facility.agent.main", NOTEBOOKS),
     Pods("hub", "facility", "hub"),
     Pods("operator", "facility", "operator"),
     Pods("issuer", world.NAMESPACE, "issuer"),
-    Containers("credmon", "facility-batch", "credmon", tuple(f"ap-{vo.name}-0" for vo in VOS)),
+    Programs("credmon", "facility-batch", "credmon", "facility.condor.credmon", ACCESS_POINTS),
 )
 #: seconds that a round over all ways may take on a busy machine; more is a gap in the reading
 LONGEST_GAP = 45

@@ -177,7 +177,7 @@ def _credmon(site: Site) -> dict[str, Any]:
         "name": "credmon",
         "image": site.images.condor,
         "imagePullPolicy": site.images.pull_policy,
-        "args": ["python3", "-m", "facility.condor.credmon"],
+        "args": ["keep-running", "python3", "-m", "facility.condor.credmon"],
         "env": environment(shared_environment()),
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": restricted(),

@@ -157,7 +157,7 @@ def _agent(site: Site) -> dict[str, Any]:
         "image": site.images.facility,
         "imagePullPolicy": site.images.pull_policy,
         "restartPolicy": "Always",
-        "command": ["facility-agent"],
+        "command": ["keep-running", "python3", "-m", "facility.agent.main"],
         "env": environment(settings | trust_environment()),
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": restricted(),
