@@ -154,7 +154,7 @@ def main() -> None:
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+    sys.exit(128 + signum)  # ended and not done: what keeps it running starts it again unless the pod ends
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from facility.condor import credmon
 from tests.fakes.patience import PATIENCE
 
 SCRIPT = Path(__file__).parents[2] / "images" / "shared" / "keep-running"
@@ -72,3 +73,9 @@ def test_told_to_leave_it_waits_for_the_program_and_has_its_status(start: Start)
     said, _ = script.communicate(timeout=PATIENCE)
     assert said == "leaving\n"
     assert script.returncode == 128 + signal.SIGTERM
+
+
+def test_the_monitor_of_jobs_tokens_is_ended_and_not_done() -> None:
+    with pytest.raises(SystemExit) as ended:
+        credmon._leave(signal.SIGTERM, None)
+    assert ended.value.code == 128 + signal.SIGTERM
