@@ -1,14 +1,13 @@
-"""A person's own machine, outside of the cluster: signs in by the device flow, and its tokens read and submit.
+"""A person's own machine, outside of the cluster: signs in by the device flow, and then reads and submits.
 
 The machine is the one that runs this test: `facility` as a program of its own, with a home of its own. Names of the
-demo lead to its node ports by a proxy. Caches and access points are for the facility's network alone, so what the
-machine got is shown to them from alice's pod.
+demo lead to its node ports by a proxy. XRootD's and HTCondor's own tools then run beside the cluster (`elsewhere`),
+with what `facility env` told and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shlex
@@ -21,34 +20,42 @@ from urllib.parse import urljoin
 
 import pytest
 
+from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.pages import forms, words
-from tests.cluster.reading import Attempt, attempt
+from tests.cluster.elsewhere import Elsewhere, let_in
 from tests.fakes import connect_proxy
 
 pytestmark = pytest.mark.cluster
 
-CMS = "xcache-cms.facility.svc"
-#: in the pod, with the machine's variables for HTCondor and its token on standard input: no collector, no configuration
-SUBMIT = r"""
-import json, os, subprocess, sys, tempfile
-given = json.load(sys.stdin)
-with tempfile.TemporaryDirectory() as there:
-    name, job = f"{there}/token", f"{there}/job.sub"
-    with open(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-        file.write(given["token"])
-    with open(job, "w") as file:
-        file.write("executable = /bin/true\nqueue\n")
-    own = {"_CONDOR_SCITOKENS_FILE": name, "_CONDOR_AUTH_SSL_CLIENT_CAFILE": os.environ["SSL_CERT_FILE"]}
-    env = {"PATH": os.environ["PATH"], "HOME": there, **given["condor"], **own}
-    def run(*words):
-        done = subprocess.run(words, env=env, capture_output=True, text=True)
-        return {"code": done.returncode, "text": (done.stdout + done.stderr)[-2000:]}
-    sent = run("condor_submit", "-spool", "-terse", job)
-    cluster = sent["text"].split(".")[0].strip()
-    told = [sent, run("condor_q", cluster, "-af", "Owner"), run("condor_rm", cluster)]
-print(json.dumps(told))
+#: both ways to read, each to the same sum
+READ = f"""
+xrdcp -s "${{LAKE_ROOT}}/{world.CMS.file}" - | sha256sum | cut -d' ' -f1
+python3 - "$LAKE_HTTPS{world.CMS.file}" <<'END'
+import hashlib, os, ssl, sys, urllib.request
+token = open(os.environ["BEARER_TOKEN_FILE"]).read()
+asked = urllib.request.Request(sys.argv[1], headers={{"Authorization": "Bearer " + token}})
+with urllib.request.urlopen(asked, context=ssl.create_default_context(cafile=os.environ["X509_CERT_FILE"])) as answer:
+    print(hashlib.sha256(answer.read()).hexdigest())
+END
+"""
+#: a job with a file of its own, from submission to its result
+SUBMIT = """
+printf '#!/bin/sh\\ncat question; id -un; test -s "$BEARER_TOKEN_FILE" && echo token\\n' > job.sh
+echo 'is anybody there?' > question
+printf 'executable = job.sh\\ntransfer_input_files = question\\nrequest_memory = 50MB\\n' > job.sub
+printf 'output = answer\\nerror = errors\\nlog = log\\nqueue\\n' >> job.sub
+cluster=$(condor_submit -spool -terse job.sub | cut -d. -f1)
+for _ in $(seq 120); do
+    state=$(condor_q "$cluster" -af JobStatus)
+    [ "$state" != 4 ] || break
+    sleep 1
+done
+condor_q "$cluster" -af Owner JobStatus HoldReason
+condor_transfer_data "$cluster" > /dev/null
+cat answer
+condor_rm "$cluster" > /dev/null
 """
 
 
@@ -114,25 +121,44 @@ async def approve(stage: Stage, url: str) -> None:
         raise AssertionError(words(page))
 
 
-def test_it_reads_the_lake_with_its_own_tokens(stage: Stage, machine: Machine) -> None:
-    token = machine.token()
-    asked = [Attempt(protocol, CMS, world.CMS.file, token) for protocol in ("root", "https")]
-    for answer in attempt(stage.cluster, "jupyter-cms-alice", asked):
-        assert answer.ok, answer
+@pytest.fixture(scope="module")
+def elsewhere(stage: Stage, machine: Machine) -> Elsewhere:
+    """The machine's tools; its home is the machine's."""
+    if not stage.node:
+        pytest.skip("needs a machine on the nodes' network")
+    return Elsewhere(let_in(stage, world.CMS), Path(machine.environment["HOME"]))
 
 
-def test_it_submits_as_the_same_person_and_needs_to_know_one_address_only(stage: Stage, machine: Machine) -> None:
+def variables(machine: Machine) -> dict[str, str]:
+    """What `facility env` says now."""
     told = machine.run("env")
     assert told.returncode == 0, told.stderr
-    variables = dict(re.findall(r"export (\w+)=(.*)", told.stdout))
-    condor = {name: shlex.split(value)[0] for name, value in variables.items() if "CONDOR" in name}
-    assert not [name for name in condor if "COLLECTOR" in name]
-    given = json.dumps({"condor": condor, "token": Path(condor["_CONDOR_SCITOKENS_FILE"]).read_text()})
-    pod = ("facility-users", "jupyter-cms-alice", "notebook")
-    sent, listed, removed = json.loads(stage.cluster.execute(*pod, ["python3", "-c", SUBMIT], stdin=given))
-    assert sent["code"] == 0, sent
-    assert listed["text"].split() == ["cms_alice"]
-    assert removed["code"] == 0, removed
+    return {name: shlex.split(value)[0] for name, value in re.findall(r"export (\w+)=(.*)", told.stdout)}
+
+
+def test_it_reads_the_lake_by_both_protocols(machine: Machine, elsewhere: Elsewhere) -> None:
+    sums = elsewhere.run(READ, variables(machine)).split()
+    assert len(sums) == 2
+    assert len(set(sums)) == 1
+
+
+def test_it_submits_and_has_the_result_and_needs_to_know_one_address_only(
+    machine: Machine, elsewhere: Elsewhere
+) -> None:
+    told = variables(machine)
+    assert not [name for name in told if "COLLECTOR" in name]
+    said = elsewhere.run(SUBMIT, told).splitlines()
+    assert said[0].split()[:2] == ["cms_alice", "4"], said
+    assert said[1] == "is anybody there?"
+    assert said[2].startswith("slot")
+    assert said[3] == "token"
+
+
+def test_pods_have_no_part_in_the_ways_in(stage: Stage, elsewhere: Elsewhere) -> None:
+    ask = "import socket, sys; socket.create_connection((sys.argv[1], 1094), 3)"
+    address = next(iter(elsewhere.hosts.values()))
+    with pytest.raises(ClusterError):
+        stage.cluster.execute("facility-users", "jupyter-atlas-bob", "notebook", ["python3", "-c", ask, address])
 
 
 def test_it_goes_on_over_rotated_refresh_tokens(machine: Machine) -> None:

@@ -47,6 +47,7 @@ def site(ca: str) -> Values:
         "extraTrust": ca,
         "homeSize": "1Gi",
         "groupsRefresh": 20,
+        "outside": {"domain": world.OUTSIDE, "networks": ["172.16.0.0/12"]},  # where Docker has its networks
         "notebookResources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}},
         "cache": {"resources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}}},
         "batch": {

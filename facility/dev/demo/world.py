@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+#: domain of the ways in from outside, which no DNS knows
+OUTSIDE = "outside.demo.test"
 NAMESPACE = "demo"
 HUB_PORT = 31440
 HUB = f"https://hub.{NAMESPACE}.svc:{HUB_PORT}"
