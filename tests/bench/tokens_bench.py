@@ -2,7 +2,7 @@
 
 P1: tokens per second that one core of the broker gives from memory, also with 10,000 sessions, beside the development
 issuer's own token endpoint. P2: requests at the issuer per person, audience and token life, over a day of 10,000 people
-with three restarts. Both need no cluster. Memory of a session and of an agent, and the cost of `oidc-token` beside
+with three restarts. Both need no cluster. P3: stale reads in the last soak. Memory of a session and of an agent, and the cost of `oidc-token` beside
 oidc-agent's own, come along.
 """
 
@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.bench import token_commands, token_day, token_rate
+from tests.bench import token_commands, token_day, token_rate, token_soak
 from tests.bench.figures import publish
 
 
 def test_tokens_are_given_fast_and_asked_for_seldom(tmp_path: Path) -> None:
-    rows = token_day.measured() | token_rate.measured(tmp_path) | commands(tmp_path)
+    rows = token_soak.measured() | token_day.measured() | token_rate.measured(tmp_path) | commands(tmp_path)
     publish("tokens", rows)
 
 
