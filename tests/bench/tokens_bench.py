@@ -2,8 +2,8 @@
 
 P1: tokens per second that one core of the broker gives from memory, also with 10,000 sessions, beside the development
 issuer's own token endpoint. P2: requests at the issuer per person, audience and token life, over a day of 10,000 people
-with three restarts. Both need no cluster. P3: stale reads in the last soak. Memory of a session and of an agent, and the
-cost of `oidc-token` beside oidc-agent's own, come along.
+with three restarts. Both need no cluster. P3: stale reads in the last soak. Memory of a session and of an agent, and
+the cost of `oidc-token` beside oidc-agent's own, come along.
 """
 
 from __future__ import annotations
