@@ -169,7 +169,8 @@ def _issuer(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
     if found is None and vo.closed:
         yield Problem(ISSUER, "NotLooked", f"the VO {vo.closed}: its issuer is not asked", True, "Unknown")
         return
-    passing = _served(vo) or (found is not None and found.seen)
+    # a new operator's first look has asked nobody yet: what was served, and edited meanwhile, is not left out for that
+    passing = _served(vo) or (vo.ready if found is None else found.seen)
     if found is None or found.error:
         why = found.error if found else "it has not been asked yet"
         text = f"the issuer {wanted} does not answer as it should: {why}"

@@ -127,6 +127,16 @@ def test_an_outage_does_not_touch_a_vo_whose_issuer_has_answered_this_operator()
     assert isinstance(verdict, ValidatedVO)
 
 
+def test_a_vo_that_was_edited_while_no_operator_ran_is_not_left_out_until_its_issuer_is_asked() -> None:
+    verdict = judge(served(2), issuers={})["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert verdict.warnings[0].reason == "IssuerUnreachable"
+
+
+def test_a_new_vo_is_left_out_until_its_issuer_is_asked() -> None:
+    assert problem(judge(vo("cms"), issuers={})["cms"])[1] == "IssuerUnreachable"
+
+
 def test_a_spec_that_was_never_found_good_is_not_taken_on_trust() -> None:
     assert isinstance(judge(served(2), issuers={ISSUER: Issuer(error="away")})["cms"], RefusedVO)
 
