@@ -16,7 +16,7 @@ from facility.operator.mirrors import Mirrors
 from facility.operator.objects import VIRTUAL_ORGANIZATION, Manifest, Reference, reference
 from facility.operator.status import status
 from facility.operator.validate import READY, Problem, ValidatedVO, Verdict, judge, people
-from facility.operator.wake import wake
+from facility.operator.wake import Wake
 from facility.operator.whole import Whole
 from facility.site import Site
 
@@ -36,11 +36,12 @@ class VOs:
         whole: Whole,
         applier: Applier,
         recorder: Recorder,
+        wake: Wake,
         now: Callable[[], float],
     ) -> None:
         self._cluster, self._site, self._now = cluster, site, now
         self._mirrors, self._sources, self._whole = mirrors, sources, whole
-        self._applier, self._recorder = applier, recorder
+        self._applier, self._recorder, self._wake = applier, recorder, wake
         self._served: dict[str, ValidatedVO] = {}
 
     @property
@@ -106,7 +107,7 @@ class VOs:
     async def _write(self, good: ValidatedVO) -> None:
         manifests = everything.of_vo(good, self._site)
         changed = await self._applier.apply(manifests)
-        await wake(self._cluster, changed, self._now())
+        await self._wake.of(changed)
         wanted = {reference(one) for one in manifests} | self._whole.built
         await self._applier.prune(self._mirrors.built_of(good.name) - wanted)
 

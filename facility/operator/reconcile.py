@@ -23,6 +23,7 @@ from facility.operator.numbers import Numbers
 from facility.operator.objects import Manifest
 from facility.operator.one import VOs
 from facility.operator.validate import ValidatedVO
+from facility.operator.wake import Wake
 from facility.operator.whole import Whole
 from facility.site import Site
 
@@ -58,10 +59,11 @@ class Reconciler:
         self._hosts = Lookout(world.hosts.ask, world.hosts.life, self.agenda.add, now)
         applier = Applier(cluster, site, self.mirrors)
         self.recorder = Recorder(cluster, now, world.instance)
-        self._whole = Whole(cluster, site, self.mirrors, applier, world.discovery, now, world.public)
+        self._wake = wake = Wake(cluster, now)
+        self._whole = Whole(cluster, site, self.mirrors, applier, world.discovery, wake, now, world.public)
         sources = Dereference(self.mirrors, self.issuers, self._hosts)
         self._sources = sources
-        self._vos = VOs(cluster, site, self.mirrors, sources, self._whole, applier, self.recorder, now)
+        self._vos = VOs(cluster, site, self.mirrors, sources, self._whole, applier, self.recorder, wake, now)
         self._numbers = Numbers(cluster, site, self.mirrors)
 
     @property
@@ -73,7 +75,7 @@ class Reconciler:
         """For ever. What fails is told in the log, and tried again later."""
         await self._begin()
         async with asyncio.TaskGroup() as group:
-            for part in (self.mirrors.run, self.issuers.run, self._hosts.run, self._record, self._work):
+            for part in (self.mirrors.run, self.issuers.run, self._hosts.run, self._wake.run, self._record, self._work):
                 group.create_task(part())
 
     async def once(self) -> None:

@@ -15,7 +15,7 @@ from facility.operator.mirrors import Mirrors
 from facility.operator.objects import Manifest, Reference, reference
 from facility.operator.secrets import Secrets
 from facility.operator.validate import ValidatedVO
-from facility.operator.wake import wake
+from facility.operator.wake import Wake
 from facility.site import Site
 
 
@@ -29,12 +29,13 @@ class Whole:
         mirrors: Mirrors,
         applier: Applier,
         discovery: Discovery,
+        wake: Wake,
         now: Callable[[], float],
         public: str,
     ) -> None:
         """`public`: the public certificate authorities, PEM."""
-        self._cluster, self._site, self._now, self._public = cluster, site, now, public
-        self._mirrors, self._applier, self._discovery = mirrors, applier, discovery
+        self._site, self._public = site, public
+        self._mirrors, self._applier, self._discovery, self._wake = mirrors, applier, discovery, wake
         self._secrets = Secrets(cluster, site, now, self._version)
         self.certificates = Certificates(cluster, now, mirrors.secret, mirrors.note)
         self._bundle = ""
@@ -76,7 +77,7 @@ class Whole:
     async def _write(self, manifests: list[Manifest]) -> None:
         self.built = frozenset(reference(one) for one in manifests)
         changed = await self._applier.apply(manifests)
-        await wake(self._cluster, changed, self._now())
+        await self._wake.of(changed)
         await self._applier.prune(self._mirrors.built_of("") - self.built)
 
     def _version(self, ref: Reference) -> str | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from facility.operator.build.common import config_map
+from facility.operator.wake import ANNOTATION, LATER, Wake
 from tests.fakes.operator_world import World, client_secret, user, vo, world
 
 
@@ -201,6 +204,30 @@ async def test_pods_that_read_news_are_touched_so_that_it_arrives_at_once(here: 
     here.api.put(user("alice"))
     await here.reconcile()
     assert here.api.get("Pod", "ap-cms-0", "facility-batch")["metadata"]["annotations"]
+
+
+async def test_they_are_touched_once_more_when_the_node_surely_knows_the_news(here: World) -> None:
+    reader = {"app.kubernetes.io/component": "cm"}
+    metadata = {"name": "cm-0", "namespace": "facility-batch", "labels": reader}
+    here.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    wake = Wake(here.cluster, here.clock)
+
+    def touched() -> Any:
+        return here.api.get("Pod", "cm-0", "facility-batch")["metadata"].get("annotations")
+
+    await wake.of([config_map("cm-config", "facility-batch", {}, component="cm")])
+    first = touched()
+    await wake.again()
+    assert touched() == first
+    for _ in range(2):
+        here.clock.pass_by(LATER)
+        await wake.again()
+        second = touched()
+        assert first != second == {ANNOTATION: f"{first_time(first) + LATER:.3f}"}
+
+
+def first_time(annotations: dict[str, str]) -> float:
+    return float(annotations[ANNOTATION])
 
 
 async def test_the_time_of_a_change_stays_while_nothing_changes(here: World) -> None:
