@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from base64 import b64decode
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,6 +268,33 @@ async def test_a_whole_broker_on_vault_keeps_sessions_and_tokens_over_a_restart(
     assert not [path for path in world.api.objects if path.startswith((f"{SECRETS}/session-", f"{SECRETS}/tokens-"))]
     store = place.store()
     assert await owners(store, Kind.SESSION, "cms") == await owners(store, Kind.TOKENS, "cms") == []
+
+
+async def test_with_vault_no_token_lies_in_the_cluster_in_a_log_or_in_an_address(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    storage = site.Storage(vault=place.settings())
+    monkeypatch.setattr(broker_world, "SITE", SITE.model_copy(update={"storage": storage}))
+    monkeypatch.setattr(stores, "IDENTITY", place.identity)
+    async with place.world.running_broker():
+        refresh = await place.world.sign_in()
+        access = (await place.world.token()).body["access_token"]
+    kept = await place.store().read(Kind.SESSION, "cms-alice")
+    assert kept is not None
+    assert kept.content["refresh_token"] == refresh  # so it would be seen where it is
+    asked = getattr(place.vault, "requests", ())
+    everywhere = "\n".join([*in_clear(place.world.api.objects), caplog.text, str(asked)])
+    for secret in (refresh, access, access.rpartition(".")[0], place.identity.read_text()):
+        assert secret not in everywhere
+
+
+def in_clear(objects: Mapping[str, Any]) -> Iterator[str]:
+    """All that the API server holds, with what Secrets hold decoded."""
+    yield json.dumps(objects)
+    for one in objects.values():
+        if one.get("kind") == "Secret":
+            yield from (b64decode(value).decode(errors="replace") for value in (one.get("data") or {}).values())
 
 
 async def test_people_who_went_while_no_broker_was_there_are_swept_out_of_vault(
