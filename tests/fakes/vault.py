@@ -185,7 +185,10 @@ async def running(api: KubernetesApi, api_url: str, authority: Authority) -> Asy
 
 @asynccontextmanager
 async def _real(api_url: str, authority: Authority) -> AsyncIterator[RealVault]:
-    process = await create_subprocess_exec(REAL, str(authority.directory / "127.0.0.1.pem"), stdout=PIPE)
+    files = authority.write(authority.directory / "vault", "127.0.0.1")
+    pair = files / "pair.pem"  # the program takes certificate and key in one file
+    pair.write_bytes((files / "tls.crt").read_bytes() + (files / "tls.key").read_bytes())
+    process = await create_subprocess_exec(REAL, str(pair), stdout=PIPE)
     try:
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE):
