@@ -72,7 +72,24 @@ def measured(directory: Path) -> dict[str, Row]:
         grown = stage.broker.mebibytes() - alone
         pods = load(stage.broker, stage.url, ours / "ca.crt", from_pods(stage))
     theirs = issuer_s_own(directory)
-    return figures(few, many, pods, theirs, grown)
+    return figures(few, many, pods, theirs, grown) | ceiling(bare(directory, ours), theirs)
+
+
+def ceiling(bare: Load, theirs: Load) -> dict[str, Row]:
+    """What no broker on this server library could be faster than."""
+    beside = "the broker's web server with nothing behind it, as much text per answer"
+    return {
+        "P1_bare_per_s": row(round(bare.cpu), "1/s", beside=beside),
+        "P1_bare_ratio": row(round(bare.cpu / theirs.cpu, 1), "x", beside="the most that P1_ratio could be"),
+    }
+
+
+def bare(directory: Path, ours: Path) -> Load:
+    """The web server alone, asked as the broker was."""
+    log = directory / "bare.log"
+    with program("tests.bench.token_bare", log, str(ours), str(PORT)) as server:
+        wait_for(lambda: "serving on port" in log.read_text(), server)
+        return load(server, f"https://127.0.0.1:{PORT}", ours / "ca.crt", ours / "few")
 
 
 def figures(few: Load, many: Load, pods: Load, theirs: Load, grown: float) -> dict[str, Row]:
