@@ -70,7 +70,8 @@ def test_caches_are_those_that_the_api_server_lists() -> None:
 
     def get(path: str) -> dict[str, Any]:
         asked.append(path)
-        return {"items": [{"metadata": {"name": "xcache-cms"}}, {"metadata": {"name": "xcache-atlas"}}]}
+        outside = {"metadata": {"name": "xcache-cms-outside"}, "spec": {"type": "LoadBalancer"}}
+        return {"items": [{"metadata": {"name": "xcache-cms"}}, {"metadata": {"name": "xcache-atlas"}}, outside]}
 
     assert caches.services("facility", get) == ["xcache-atlas", "xcache-cms"]
     assert asked == ["/api/v1/namespaces/facility/services?labelSelector=app.kubernetes.io/component%3Dxcache"]
