@@ -76,6 +76,7 @@ class VOSpawner(KubeSpawner):  # type: ignore[misc]
 
     def start(self) -> asyncio.Future[Any]:
         """As kubespawner does, seen promptly; the API server's refusals become sentences."""
+        self._pvc_exists = False  # kubespawner makes a home once, and waits for ever for one that was removed since
         promptness = Promptness(self.start_timeout)
         before = _STARTING.set(promptness)
         try:

@@ -55,6 +55,14 @@ def test_a_server_starts_and_its_home_is_there(hub: World) -> None:
     assert "home-cms-alice" in hub.cluster.claims
 
 
+def test_a_home_that_was_removed_meanwhile_is_made_again(hub: World) -> None:
+    for _ in range(2):
+        hub.cluster.claims.pop("home-cms-alice", None)
+        assert hub.start("cms-alice").status_code == 201
+        assert "home-cms-alice" in hub.cluster.claims
+        assert hub.ask("DELETE", "/users/cms-alice/servers/").ok
+
+
 def test_several_servers_have_names_and_one_home(hub: World) -> None:
     for name in ("", "second"):
         assert hub.start("cms-alice", name).status_code == 201
