@@ -70,8 +70,9 @@ def in_pod(stage: Stage, *command: str) -> str:
 
 
 def queue(stage: Stage) -> list[list[Any]]:
-    """(state, reason of hold) of the jobs of bob, as the access point itself has them."""
-    command = ["condor_q", "-name", f"ap@ap-{VO.name}.facility-batch.svc", "-all", "-af", "JobStatus", "HoldReason"]
+    """(state, reason of hold) of the jobs of bob that have not ended, as the access point itself has them."""
+    command = ["condor_q", "-name", f"ap@ap-{VO.name}.facility-batch.svc", "-all", "-constraint", "JobStatus != 4"]
+    command += ["-af", "JobStatus", "HoldReason"]
     lines = stage.cluster.execute("facility-batch", f"ap-{VO.name}-0", "access-point", command).splitlines()
     return [[int(line.split()[0]), line.partition(" ")[2]] for line in lines if line.strip()]
 
