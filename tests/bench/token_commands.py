@@ -90,11 +90,22 @@ def ours(stage: Stage, directory: Path) -> Iterator[tuple[tuple[list[str], Mappi
         "AGENT_IDENTITY": str(directory / "identity"),
         "AGENT_DIRECTORY": str(place),
         "SSL_CERT_FILE": str(stage.directory / "ca.crt"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     with program("facility.agent.main", directory / "agent.log", **around) as running:
         wait_for((place / "lake").exists, running)
-        command = [str(Path(sys.executable).parent / "oidc-token"), "--time", "60", "--aud", LAKE]
+        command = [str(_script(directory)), "--time", "60", "--aud", LAKE]
         yield (command, {**os.environ, **around}), running.mebibytes
+
+
+def _script(directory: Path) -> Path:
+    """The command as installing the package makes it, with this interpreter."""
+    path = directory / "oidc-token"
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nfrom facility.commands.oidc_token import main\nsys.exit(main())\n"
+    )
+    path.chmod(0o755)
+    return path
 
 
 @contextmanager
