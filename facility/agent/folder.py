@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ class Folder:
         #: what is in each file by our doing, and the file's stamp after that
         self._held = {name: (token, self._stamp(name)) for name, token in found.items()}
         self._problems: dict[str, Problem] = {}
+        with suppress(OSError):  # of an agent that was ended while it wrote: nobody else writes here
+            for rest in list(path.glob(".*.new")):
+                rest.unlink(missing_ok=True)
 
     def settle(self, wanted: Mapping[str, Token], now: float) -> Outcome:
         """Writes what is not in its file as it should be, and removes files of ours that nobody wants or that are over.

@@ -57,6 +57,14 @@ def fill(directory: Path) -> Path:
             return path
 
 
+def test_what_an_agent_was_writing_when_it_was_killed_is_taken_away(pod: Pod) -> None:
+    rest = pod.directory / ".lake.4711.new"
+    rest.write_text("half of a tok")
+    pod.keeper().round()
+    assert not rest.exists()
+    assert pod.read("lake") == "token-1.lake.test"
+
+
 def test_on_a_full_disk_the_old_files_stay_and_programs_get_the_new_token_and_the_reason(
     pod: Pod, memory: Path
 ) -> None:
