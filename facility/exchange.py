@@ -26,6 +26,7 @@ from facility.codes import UNAVAILABLE as UNAVAILABLE
 
 #: share of a token's life that is left when it is renewed at the earliest: of a short life, what outlasts a restart
 EARLIEST = 2 / 3
+MARGIN = 150.0  # seconds of life left at which the broker renews a token; EARLIEST of its life if that is less
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _TIMEOUT = 10.0  # seconds, for each of connecting and reading
@@ -33,6 +34,11 @@ _LONGEST_ANSWER = 64 * 1024
 _LONGEST_TOKEN = 16 * 1024  # HTCondor reads no longer file
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
 _FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+def margin(life: float) -> float:
+    """Seconds of life left at which the broker renews a token of that life, but for the spread."""
+    return min(life * EARLIEST, MARGIN)
 
 
 class BrokerError(Exception):

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 
 from facility.broker import errors
 from facility.broker.errors import BrokerError
-from facility.exchange import EARLIEST
+from facility.exchange import EARLIEST, margin
 
-MARGIN = 150.0  # seconds of life left at which a token is renewed; EARLIEST of its life if that is less
 SPREAD = 0.2  # by how much of itself that differs from token to token
 #: seconds for which a token that could not be renewed is handed out before the next try
 AGAIN = 5.0
@@ -68,11 +67,6 @@ class _Kept:
 
 #: fetches a token that is needed at this moment (seconds since the epoch)
 Fetch = Callable[[float], Awaitable[Token]]
-
-
-def margin(life: float) -> float:
-    """Seconds of life left at which a token of that life is renewed, but for the spread."""
-    return min(life * EARLIEST, MARGIN)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from facility.exchange import EARLIEST
+from facility.exchange import margin
 
 #: seconds in which an answer that is late, and a second asking after it, are not too late
 LEAD = 15.0
@@ -17,7 +17,6 @@ SOONEST, LATEST = 5.0, 30.0
 #: seconds before an owner is asked for again who must sign in, and how many such owners are asked for in a second
 SIGNED_OUT, AT_ONCE = 10.0, 10.0
 _LONGEST = 60.0  # seconds: whose session has ended is known after that at the latest
-_EARLY = 150.0  # seconds left with which the broker renews its tokens, or EARLIEST of their life
 
 
 def min_valid(needed: float) -> int:
@@ -33,7 +32,7 @@ def after_token(left: float, wanted: int) -> float:
     """
     if left < wanted:
         return max(min(left / 3, _LONGEST), SOONEST)
-    return max(min(left - max(wanted, min(left * EARLIEST, _EARLY)), _LONGEST), SOONEST)
+    return max(min(left - max(wanted, margin(left)), _LONGEST), SOONEST)
 
 
 def after_failure(failures: int, left: float, asked_for: float) -> float:
