@@ -36,6 +36,13 @@ def test_a_program_that_is_asked_for_its_output_is_quoted_when_it_complains() ->
         run.output([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
 
+def test_output_that_is_no_text_is_told_as_far_as_it_is() -> None:
+    assert (
+        run.output([sys.executable, "-c", "import os; os.write(1, b'be\\x80fore')"])
+        == "be\N{REPLACEMENT CHARACTER}fore"
+    )
+
+
 def test_a_program_that_is_not_installed_does_not_work() -> None:
     assert not run.works(["no-such-program-anywhere"])
 

@@ -112,7 +112,7 @@ def test_another_secret_is_none_that_is_known() -> None:
 
 
 def test_the_limits_of_core_files_are_read_from_the_process_table() -> None:
-    told = subprocess.run(["sh", "-c", LIMITS], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(["sh", "-c", LIMITS], capture_output=True, check=True).stdout.decode(errors="replace")
     mine = [limits for command, limits in core_limits(told) if "pytest" in command]
     assert tuple(resource.getrlimit(resource.RLIMIT_CORE)) in [tuple(map(number, one)) for one in mine]
 

@@ -63,11 +63,13 @@ def logged(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
 def output(argv: Sequence[str | Path], *, data: str | None = None, timeout: float | None = None) -> str:
     """What a program prints; it reads `data` and has `timeout` seconds, for ever unless given.
 
+    Bytes that are no UTF-8, such as arguments of some process of the machine, become replacement characters.
+
     Raises:
         ClusterError: it failed, with the end of all it said, or it did not end in time.
     """
     try:
-        done = subprocess.run(argv, input=data or "", capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(argv, input=data or "", capture_output=True, text=True, errors="replace", timeout=timeout)
     except subprocess.TimeoutExpired:
         raise ClusterError(f"`{shown(argv)}` did not end within {timeout:.0f} s") from None
     if done.returncode:
