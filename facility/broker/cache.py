@@ -12,6 +12,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from facility.broker import errors
 from facility.broker.errors import BrokerError
@@ -27,8 +28,7 @@ PATIENCE = (1.0, 8.0)
 SWEEP = 300.0  # seconds between two looks for tokens that have expired
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """Whose token, for what. `user` is empty for the VO's cache, `audience` for what the broker itself exchanges at
     the issuer; `scope` is sorted."""
 

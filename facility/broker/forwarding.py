@@ -57,7 +57,7 @@ class Forwarding:
         end = asyncio.get_running_loop().time() + patience
         while True:
             try:
-                found = await self._there(request, subject)
+                found = None if self._holding.held(subject) else await self._there(request, subject)
                 return await here() if found is None else found
             except MovedError:
                 left = end - asyncio.get_running_loop().time()
@@ -67,8 +67,8 @@ class Forwarding:
 
     async def _there(self, request: web.Request, subject: str) -> web.Response | None:
         """The answer of another replica; None when it is to be given here."""
-        address = self._holding.address(subject)
-        if self._holding.held(subject) or MARK in request.headers or address is None:
+        address = None if MARK in request.headers else self._holding.address(subject)
+        if address is None:
             return None
         headers = {name: request.headers[name] for name in _THERE if name in request.headers} | {MARK: "1"}
         try:

@@ -80,7 +80,8 @@ class Holding:
 
     def held(self, owner: str) -> bool:
         """Whether requests about this owner are answered here."""
-        return shard_of(owner) in self.shards
+        shard = shard_of(owner)
+        return shard in self._held and shard not in self._leaving
 
     def owns(self, owner: str) -> bool:
         """Whether what is stored of this owner is written here: until the shard has been handed over."""

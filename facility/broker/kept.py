@@ -27,10 +27,8 @@ class KeptCache(TokenCache):
         owner = owner_of(key.vo, key.user)
         if not self._shards.held(owner):
             return await self._stored(key)
-        drops = self._shelf.drops(key.vo, key.user)
-        self.restore(await self._shelf.recall(key.vo, key.user))
-        if drops != self._shelf.drops(key.vo, key.user):
-            raise errors.unavailable("the session or its VO has just changed", retry_after=1)
+        if not self._shelf.read_before(owner):
+            await self._recall(key)
 
         async def guarded(need: float) -> Token:
             try:
@@ -41,6 +39,13 @@ class KeptCache(TokenCache):
                 raise errors.unavailable("whether this replica may renew tokens is not known", retry_after=1) from None
 
         return await super().get(key, guarded, least)
+
+    async def _recall(self, key: Key) -> None:
+        """Takes in what an earlier process has kept. Raises BrokerError: it became void meanwhile."""
+        drops = self._shelf.drops(key.vo, key.user)
+        self.restore(await self._shelf.recall(key.vo, key.user))
+        if drops != self._shelf.drops(key.vo, key.user):
+            raise errors.unavailable("the session or its VO has just changed", retry_after=1)
 
     def drop(self, vo: str, user: str | None = None) -> None:
         """See TokenCache: nor does the store keep any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -33,6 +34,7 @@ class Metrics:
             ("path", "status", "error", "forwarded"),
             registry=self.registry,
         )
+        self._answer = lru_cache(256)(self._answers.labels)  # the library looks a counter up as slowly as it is told
         self.registry.register(_Look(broker))
 
     @web.middleware
@@ -52,7 +54,7 @@ class Metrics:
         finally:
             resource = request.match_info.route.resource
             path = resource.canonical if resource else "other"  # the pattern: no person's name
-            self._answers.labels(path, status, error, str(MARK in request.headers).lower()).inc()
+            self._answer(path, status, error, "true" if MARK in request.headers else "false").inc()
 
     def application(self) -> web.Application:
         """Answers /metrics."""

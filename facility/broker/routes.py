@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ISSUED = "urn:ietf:params:oauth:token-type:access_token"
 _PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_PRIVATE_JSON = _PRIVATE | {"Content-Type": "application/json"}
 
 
 class Forwarding(Protocol):
@@ -106,10 +107,12 @@ class Routes:
         caller = await self._who(request, form.subject_token)
         ask = Ask(form.audience, form.scope, form.requested_subject, form.min_valid)
 
-        async def here() -> web.Response:
-            return _token(await self._exchange.token(caller, ask), self._now())
+        whose = self._exchange.whose(caller, ask)
 
-        return await self._forwarding.answered(request, self._exchange.subject(caller, ask), here)
+        async def here() -> web.Response:
+            return _token(await self._exchange.token(caller, ask, whose), self._now())
+
+        return await self._forwarding.answered(request, whose.owner, here)
 
     async def wanted(self, request: web.Request) -> web.Response:
         """GET /wanted."""
@@ -178,7 +181,7 @@ def _token(given: Given, now: float) -> web.Response:
         scope=token.scope,
         warning=MESSAGES[given.trouble] if given.trouble else None,
     )
-    return web.json_response(answer.model_dump(exclude_none=True), headers=_PRIVATE)
+    return web.Response(body=answer.model_dump_json(exclude_none=True).encode(), headers=_PRIVATE_JSON)
 
 
 @web.middleware

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -54,6 +55,7 @@ class Alone:
         return nullcontext()
 
 
+@lru_cache(maxsize=65536)  # asked several times with each token
 def shard_of(owner: str) -> int:
     """The shard of a hub user, or of a VO as far as its cache's tokens are concerned."""
     return int.from_bytes(sha256(owner.encode()).digest()) % SHARDS

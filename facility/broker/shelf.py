@@ -84,13 +84,15 @@ class Shelf:
             self._versions.pop(owner, None)
             self._due.pop(owner, None)
 
+    def read_before(self, owner: str) -> bool:
+        """Whether memory has what an earlier process kept of an owner."""
+        return owner in self._versions
+
     async def recall(self, vo: str, user: str) -> list[Entry]:
         """What an earlier process has kept of an owner; nothing when that has been read already."""
         owner = owner_of(vo, user)
-        if owner in self._versions:
-            return []
         async with self._locks[owner]:
-            return [] if owner in self._versions else await self.read(vo, user)
+            return [] if self.read_before(owner) else await self.read(vo, user)
 
     async def read(self, vo: str, user: str) -> list[Entry]:
         """What is kept of an owner. While that is not known: nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import sys
@@ -26,6 +27,7 @@ def main(directory: Path, port: int) -> None:
     for name in ("facility", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.INFO)
     app.small_buffers()
+    gc.set_threshold(app.CYCLES)
     keys, bundle = directory / "broker-key", directory / "ca.crt"
     asyncio.run(app.serve(directory, keys, bundle, lambda: connect(directory), port))
 

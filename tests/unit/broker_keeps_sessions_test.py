@@ -274,7 +274,7 @@ async def test_no_log_line_and_no_object_holds_a_token(world: World, caplog: pyt
     written += json.dumps([world.api.objects, [body for body in world.api.bodies if body.get("kind") != "TokenReview"]])
     for secret in (refresh, *world.issuer.issued, identity("alice-pod"), "query-secret", "a%0Aline"):
         assert secret not in written
-    assert "POST /token 200" in written
+    assert "POST /token 403" in written
     assert world.issuer.clients["facility"] not in written
     assert "GET /sessions/- 404" in written
     assert "DELETE /sessions/cms-alice 204" in written
