@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from ssl import SSLContext
 
 import aiohttp
@@ -54,16 +55,24 @@ class Forwarding:
         self, request: web.Request, subject: str, here: Here, patience: float = PATIENCE
     ) -> web.StreamResponse:
         """The answer to a request about `subject`, a hub user or a VO, wherever it comes from. Raises BrokerError."""
-        end = asyncio.get_running_loop().time() + patience
-        while True:
-            try:
-                found = None if self._holding.held(subject) else await self._there(request, subject)
-                return await here() if found is None else found
-            except MovedError:
-                left = end - asyncio.get_running_loop().time()
-                if left <= 0 or not await self._found(request, subject, left):
-                    break
+        try:
+            return await (here() if self._holding.held(subject) else self._anywhere(request, subject, here))
+        except MovedError:
+            return await self._later(request, subject, here, patience)
+
+    async def _later(self, request: web.Request, subject: str, here: Here, patience: float) -> web.StreamResponse:
+        """An answer once it is known who gives it. Raises BrokerError: that takes too long."""
+        now = asyncio.get_running_loop().time
+        end = now() + patience
+        while (left := end - now()) > 0 and await self._found(request, subject, left):
+            with suppress(MovedError):
+                return await self._anywhere(request, subject, here)
         raise errors.unavailable("another replica is just taking this session over", retry_after=1)
+
+    async def _anywhere(self, request: web.Request, subject: str, here: Here) -> web.StreamResponse:
+        """An answer from here or there. Raises MovedError: neither may give one."""
+        found = None if self._holding.held(subject) else await self._there(request, subject)
+        return await here() if found is None else found
 
     async def _there(self, request: web.Request, subject: str) -> web.Response | None:
         """The answer of another replica; None when it is to be given here."""
