@@ -31,15 +31,20 @@ class Program:
         """Seconds of CPU that it has used."""
         return sum(_cpu(pid) for pid in self.pids)
 
-    def mebibytes(self) -> float:
-        """Resident memory."""
-        found = [re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()) for pid in self.pids]
-        return sum(int(one[1]) for one in found if one) / 1024
+    def mebibytes(self, kind: str = "VmRSS") -> float:
+        """Resident memory; RssAnon: what is its own, without the files that all who run them share (proc(5))."""
+        return sum(resident(pid, kind) for pid in self.pids)
 
     @property
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process.poll() is None
+
+
+def resident(pid: int, kind: str = "VmRSS") -> float:
+    """MiB of a process's memory, of this kind."""
+    found = re.search(rf"{kind}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _cpu(pid: int) -> float:
