@@ -25,6 +25,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from facility.dev.demo.kernel import Kernel
 from facility.dev.demo.pages import forms, words
+from facility.dev.demo.terminal import Terminal
 
 
 class OneAddress(AbstractResolver):
@@ -176,6 +177,20 @@ class Person:
                 yield Kernel(channel)
         finally:
             async with self.http.delete(f"{self.notebook}api/kernels/{name}", headers=self._xsrf(self._path)):
+                pass
+
+    @asynccontextmanager
+    async def terminal(self) -> AsyncIterator[Terminal]:
+        """A terminal of one's own, ended afterwards."""
+        async with self.http.post(f"{self.notebook}api/terminals", headers=self._xsrf(self._path)) as answer:
+            if answer.status != 200:
+                raise SignInError(f"{answer.status} opening a terminal: {words(await answer.text())}")
+            name = (await answer.json())["name"]
+        try:
+            async with self.http.ws_connect(f"{self.notebook}terminals/websocket/{name}", origin=self.hub) as channel:
+                yield Terminal(channel)
+        finally:
+            async with self.http.delete(f"{self.notebook}api/terminals/{name}", headers=self._xsrf(self._path)):
                 pass
 
     @property
