@@ -168,19 +168,34 @@ class Holding:
         self._ending = True
         try:
             async with asyncio.timeout(LEAVING):
+                async with self._round:
+                    await self._replicas.leaving()
                 await self.look()
                 while self._leaving:
                     await asyncio.gather(*self._leaving.values())
                 async with self._round:
                     self._gone = True
                     await self._replicas.leave()
+                await self._return()
         except (ApiError, TimeoutError) as error:
             log.warning("not all shards were handed over: %s", error or "no time left")
+
+    async def _return(self) -> None:
+        """Makes free what another replica, which ends in the same moment, has given to this one meanwhile.
+
+        Whoever comes next would have to take this replica for gone first, and wait for that. Raises ApiError.
+        """
+        if any(lease.leaving for lease in self._alive.values() if lease.holder != self._replicas.identity):
+            await self._sleep(BREATH)
+        for lease in await self._leases.all():
+            if lease.shard is not None and lease.holder == self._replicas.identity:
+                await self._leases.void(lease)
 
     def _wanted(self) -> Mapping[int, str]:
         """The pod that should have each shard."""
         mine = self._replicas.identity.rpartition("_")[0]
-        return dealt(pod for pod in self._alive if not (self._ending and pod == mine))
+        staying = (pod for pod, lease in self._alive.items() if not lease.leaving)
+        return dealt(pod for pod in staying if not (self._ending and pod == mine))
 
     async def _settle(self, shard: int, wanted: str | None) -> None:
         """One step for one shard."""

@@ -55,6 +55,16 @@ class Replicas:
         self._mine = await self._leases.join(identity, await self._leases.mine())
         self.identity, self._until = identity, begun + self._terms.deadline
 
+    async def leaving(self) -> None:
+        """Nobody gives this replica anything from now on. Raises ApiError."""
+        if self._mine is None:
+            return
+        try:
+            self._mine = await self._leases.leaving(self._mine)
+        except ApiError as error:
+            if error.status not in (404, 409):  # taken for gone: the next renewal finds out
+                raise
+
     async def leave(self) -> None:
         """Nobody has to wait until this replica is gone. Raises ApiError."""
         self._until = float("-inf")

@@ -11,6 +11,7 @@ import pytest
 from facility.broker.sessions import Session
 from facility.broker.shards import SHARDS, MovedError, dealt, shard_of
 from facility.kubernetes import ApiError
+from tests.fakes.authority import Authority
 from tests.fakes.broker_world import COMPUTE, OPEN, SECRETS, USERS, World, eventually
 from tests.fakes.patience import PATIENCE
 from tests.fakes.replicas import ALICE, SHORT, TIMEOUT, here, replica, two
@@ -163,6 +164,28 @@ async def test_a_replica_that_ends_finishes_what_is_under_way_and_hands_over(tmp
         assert {answer.status for answer in answers} == {200}
         assert len(one.issuer.forms) == 2
         assert not one.issuer.overlapped
+
+
+async def test_two_replicas_that_end_together_leave_everything_to_whoever_comes(tmp_path: Path) -> None:
+    async with two(tmp_path) as (one, other):
+        await asyncio.gather(one.broker.leave(), other.broker.leave())
+        assert holders(one) == [""] * SHARDS
+
+
+async def test_nothing_is_given_to_a_replica_that_is_about_to_end(tmp_path: Path) -> None:
+    async with two(tmp_path) as (one, other):
+        async with other.broker.holding._round:
+            await other.broker.holding._replicas.leaving()
+        await one.broker.leave()
+        await eventually(lambda: holders(one) == [""] * SHARDS)
+
+
+async def test_a_replica_that_begins_again_in_its_pod_gets_its_share_again(tmp_path: Path) -> None:
+    world = World(Authority(tmp_path), tmp_path)
+    async with world.neighbours():
+        for _ in range(2):
+            async with replica(world, "broker-a") as made:
+                await eventually(lambda made=made: len(made.broker.holding.shards) == SHARDS)
 
 
 async def test_a_replica_that_comes_gets_its_share_and_nothing_is_asked_for_again(tmp_path: Path) -> None:
