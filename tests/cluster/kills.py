@@ -41,6 +41,41 @@ class Pods:
         return lambda: ready(stage, self.namespace, self.component, old)
 
 
+@dataclass(frozen=True)
+class Replicas:
+    """A part of several pods: deleted in order, or at once all of its processes killed where they are.
+
+    Pods are not deleted without the time to end: Kubernetes itself says of that that they may still run.
+    """
+
+    name: str
+    namespace: str
+    component: str
+
+    def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
+        """End it; what is given tells whether it is back."""
+        if not at_once:
+            return Pods(self.name, self.namespace, self.component).kill(stage, at_once=False)
+        before = self._starts(stage)
+        for pod in before:
+            # a moment later, or the end of the container would be that of the command
+            stage.cluster.execute(self.namespace, pod, self.component, ["sh", "-c", "(sleep 0.5; kill -9 -1) &"])
+        return lambda: self._again(stage, before)
+
+    def _again(self, stage: Stage, before: dict[str, int]) -> bool:
+        now = self._starts(stage)
+        started = all(now.get(pod, 0) > count for pod, count in before.items())
+        return started and ready(stage, self.namespace, self.component, set())
+
+    def _starts(self, stage: Stage) -> dict[str, int]:
+        """How often the containers of each pod were started again."""
+        pods = stage.cluster.items("pods", "-n", self.namespace, "-l", f"app.kubernetes.io/component={self.component}")
+        return {
+            pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
+            for pod in pods
+        }
+
+
 #: the numbers of the processes of a module, the first argument; given a signal too, ends them by it
 PROCESSES = """
 import os, sys
@@ -75,7 +110,7 @@ class Programs:
         return set(stage.cluster.execute(self.namespace, pod, self.container, asked).split())
 
 
-Part = Pods | Programs
+Part = Pods | Programs | Replicas
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pytest
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage, result
 from tests.cluster import soaked
-from tests.cluster.kills import Killer, Pods, Programs, end, ready
+from tests.cluster.kills import Killer, Pods, Programs, Replicas, end, ready
 from tests.cluster.shipping import ship
 from tests.cluster.waiting import until_issuer_answers
 
@@ -28,7 +28,7 @@ VOS = (world.CMS, world.ATLAS)
 ACCESS_POINTS = tuple(f"ap-{vo.name}-0" for vo in VOS)
 NOTEBOOKS = tuple(f"jupyter-{vo.name}-{vo.person.name}" for vo in VOS)
 PARTS = (
-    Pods("broker", "facility", "broker"),
+    Replicas("broker", "facility", "broker"),
     Programs("agent", "facility-users", "agent", "facility.agent.main", NOTEBOOKS),
     Pods("hub", "facility", "hub"),
     Pods("operator", "facility", "operator"),
