@@ -1,4 +1,4 @@
-"""A terminal in JupyterLab finds what a cell finds: it is no login shell, which would begin with Debian's own PATH."""
+"""A terminal in JupyterLab finds what a cell finds, although its login shell begins with Debian's own PATH."""
 
 from __future__ import annotations
 

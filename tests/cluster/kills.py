@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from facility.dev.cluster.run import output
 from facility.dev.demo.mainjob import Stage
 
 
@@ -43,7 +44,7 @@ class Pods:
 
 @dataclass(frozen=True)
 class Replicas:
-    """A part of several pods: deleted in order, or at once all of its processes killed where they are.
+    """A part of several pods: deleted in order, or at once all its processes killed where they are, from the node.
 
     Pods are not deleted without the time to end: Kubernetes itself says of that that they may still run.
     """
@@ -51,15 +52,18 @@ class Replicas:
     name: str
     namespace: str
     component: str
+    module: str
 
     def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
         """End it; what is given tells whether it is back."""
-        if not at_once:
-            return Pods(self.name, self.namespace, self.component).kill(stage, at_once=False)
+        if not at_once or not stage.node:
+            return Pods(self.name, self.namespace, self.component).kill(stage, at_once=at_once)
         before = self._starts(stage)
-        for pod in before:
-            # a moment later, or the end of the container would be that of the command
-            stage.cluster.execute(self.namespace, pod, self.component, ["sh", "-c", "(sleep 0.5; kill -9 -1) &"])
+        # a program that is the first of its container cannot be killed from inside; the brackets: not this script itself
+        pattern = self.module.replace(".", "[.]")
+        found = f"tr '\\0' ' ' <$p/cmdline | grep -q -- '-m {pattern} '"
+        script = f"for p in /proc/[0-9]*; do if {found}; then kill -9 ${{p#/proc/}}; fi; done 2>/dev/null; true"
+        output(["docker", "exec", stage.node, "sh", "-c", script], timeout=60)
         return lambda: self._again(stage, before)
 
     def _again(self, stage: Stage, before: dict[str, int]) -> bool:

@@ -28,7 +28,7 @@ VOS = (world.CMS, world.ATLAS)
 ACCESS_POINTS = tuple(f"ap-{vo.name}-0" for vo in VOS)
 NOTEBOOKS = tuple(f"jupyter-{vo.name}-{vo.person.name}" for vo in VOS)
 PARTS = (
-    Replicas("broker", "facility", "broker"),
+    Replicas("broker", "facility", "broker", "facility.broker.app"),
     Programs("agent", "facility-users", "agent", "facility.agent.main", NOTEBOOKS),
     Pods("hub", "facility", "hub"),
     Pods("operator", "facility", "operator"),

@@ -1,0 +1,2 @@
+# Terminals of JupyterLab are login shells, which begin with Debian's PATH alone.
+PATH="/opt/venv/bin:$PATH"
