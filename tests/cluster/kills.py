@@ -59,7 +59,7 @@ class Replicas:
         if not at_once or not stage.node:
             return Pods(self.name, self.namespace, self.component).kill(stage, at_once=at_once)
         before = self._starts(stage)
-        # a program that is the first of its container cannot be killed from inside; the brackets: not this script itself
+        # the first program of a container cannot be killed from inside; the brackets: not this script itself
         pattern = self.module.replace(".", "[.]")
         found = f"tr '\\0' ' ' <$p/cmdline | grep -q -- '-m {pattern} '"
         script = f"for p in /proc/[0-9]*; do if {found}; then kill -9 ${{p#/proc/}}; fi; done 2>/dev/null; true"
