@@ -41,9 +41,11 @@ CYCLES = 20_000
 GRACE = 20.0  # seconds for requests under way when the process is told to end
 
 
-def small_buffers() -> None:
-    """Has asyncio keep 16 KiB for each TLS connection, not 256: no record is larger, and thousands wait for news."""
+def tune() -> None:
+    """Has asyncio keep 16 KiB for each TLS connection, not 256: no record is larger, and thousands wait for news; and
+    Python look for cycles seldom."""
     sslproto.SSLProtocol.max_size = RECORD
+    gc.set_threshold(CYCLES)
 
 
 async def look_after(certificate: Certificate, settings: Settings, stop: asyncio.Event, every: float = LOOK) -> None:
@@ -116,8 +118,7 @@ def main() -> None:
     for name in ("facility", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.INFO)
     keep_secrets()
-    small_buffers()
-    gc.set_threshold(CYCLES)
+    tune()
     with asyncio.Runner() as runner:
         runner.get_loop().set_exception_handler(of_loop)
         runner.run(serve(DIRECTORY, KEYS, Path(os.environ["SSL_CERT_FILE"]), me=myself(os.environ)))

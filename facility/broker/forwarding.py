@@ -56,7 +56,7 @@ class Forwarding:
     ) -> web.StreamResponse:
         """The answer to a request about `subject`, a hub user or a VO, wherever it comes from. Raises BrokerError."""
         try:
-            return await (here() if self._holding.held(subject) else self._anywhere(request, subject, here))
+            return await self._anywhere(request, subject, here)
         except MovedError:
             return await self._later(request, subject, here, patience)
 

@@ -20,7 +20,7 @@ from facility.kubernetes import Json, Kubernetes
 COMPONENT = f"{names.API_GROUP}/component"
 ADDRESS = f"{names.API_GROUP}/address"
 #: not empty on the Lease of a replica that is about to end
-LEAVING = f"{names.API_GROUP}/leaving"
+ENDING = f"{names.API_GROUP}/leaving"
 _SHARD = "broker-shard-"
 
 
@@ -84,7 +84,7 @@ class Leases:
 
     async def join(self, identity: str, before: Lease | None) -> Lease:
         """This replica's own Lease, under a new identity."""
-        return await self._write(self._me.pod, identity, before, {ADDRESS: self._me.address, LEAVING: ""}, self._me.uid)
+        return await self._write(self._me.pod, identity, before, {ADDRESS: self._me.address, ENDING: ""}, self._me.uid)
 
     async def renew(self, mine: Lease) -> Lease:
         """Once more for `life` seconds."""
@@ -93,7 +93,7 @@ class Leases:
 
     async def leaving(self, mine: Lease) -> Lease:
         """This replica's own, from now on one that nothing is given to."""
-        body: Json = {"metadata": {"resourceVersion": mine.version, "annotations": {LEAVING: "true"}}}
+        body: Json = {"metadata": {"resourceVersion": mine.version, "annotations": {ENDING: "true"}}}
         return _read(await self._kubernetes.patch(f"{self._path}/{mine.name}", body))
 
     async def void(self, lease: Lease) -> Lease:
@@ -128,7 +128,7 @@ class Leases:
 def _read(item: Json) -> Lease:
     meta, spec = item["metadata"], item.get("spec") or {}
     notes = meta.get("annotations") or {}
-    holder, leaving = spec.get("holderIdentity") or "", bool(notes.get(LEAVING))
+    holder, leaving = spec.get("holderIdentity") or "", bool(notes.get(ENDING))
     return Lease(meta["name"], holder, meta["resourceVersion"], notes.get(ADDRESS, ""), leaving)
 
 

@@ -106,7 +106,6 @@ class Routes:
         form = await reading.form(request, TokenForm)
         caller = await self._who(request, form.subject_token)
         ask = Ask(form.audience, form.scope, form.requested_subject, form.min_valid)
-
         whose = self._exchange.whose(caller, ask)
 
         async def here() -> web.Response:

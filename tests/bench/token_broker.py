@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import sys
@@ -26,8 +25,7 @@ def main(directory: Path, port: int) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("facility", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.INFO)
-    app.small_buffers()
-    gc.set_threshold(app.CYCLES)
+    app.tune()
     keys, bundle = directory / "broker-key", directory / "ca.crt"
     asyncio.run(app.serve(directory, keys, bundle, lambda: connect(directory), port))
 

@@ -6,13 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from facility.dev.cluster.run import output
 from facility.dev.demo.mainjob import Stage
+from tests.cluster.node import on_node
+
+
+def of_component(namespace: str, component: str) -> tuple[str, ...]:
+    """A part's pods, as kubectl's arguments."""
+    return "pods", "-n", namespace, "-l", f"app.kubernetes.io/component={component}"
 
 
 def end(stage: Stage, namespace: str, component: str, *, at_once: bool = False) -> set[str]:
     """Delete a part's pods; their uids. `at_once`: without the time to end in order."""
-    chosen = ("pods", "-n", namespace, "-l", f"app.kubernetes.io/component={component}")
+    chosen = of_component(namespace, component)
     uids = {pod["metadata"]["uid"] for pod in stage.cluster.items(*chosen)}
     assert uids, f"no pod of {component} in {namespace}"
     force = ("--grace-period=0", "--force") if at_once else ()
@@ -22,7 +27,7 @@ def end(stage: Stage, namespace: str, component: str, *, at_once: bool = False) 
 
 def ready(stage: Stage, namespace: str, component: str, old: set[str]) -> bool:
     """Whether a part has pods again, all ready, none of them an old one."""
-    pods = stage.cluster.items("pods", "-n", namespace, "-l", f"app.kubernetes.io/component={component}")
+    pods = stage.cluster.items(*of_component(namespace, component))
     conditions = [c for pod in pods for c in pod["status"].get("conditions", []) if c["type"] == "Ready"]
     new = pods and not old & {pod["metadata"]["uid"] for pod in pods}
     return bool(new) and len(conditions) == len(pods) and all(c["status"] == "True" for c in conditions)
@@ -63,7 +68,7 @@ class Replicas:
         pattern = self.module.replace(".", "[.]")
         found = f"tr '\\0' ' ' <$p/cmdline | grep -q -- '-m {pattern} '"
         script = f"for p in /proc/[0-9]*; do if {found}; then kill -9 ${{p#/proc/}}; fi; done 2>/dev/null; true"
-        output(["docker", "exec", stage.node, "sh", "-c", script], timeout=60)
+        on_node(stage, script)
         return lambda: self._again(stage, before)
 
     def _again(self, stage: Stage, before: dict[str, int]) -> bool:
@@ -73,7 +78,7 @@ class Replicas:
 
     def _starts(self, stage: Stage) -> dict[str, int]:
         """How often the containers of each pod were started again."""
-        pods = stage.cluster.items("pods", "-n", self.namespace, "-l", f"app.kubernetes.io/component={self.component}")
+        pods = stage.cluster.items(*of_component(self.namespace, self.component))
         return {
             pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
             for pod in pods

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
-from facility.dev.cluster.run import output
 from facility.dev.demo import place as demo
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster.limits import LIMITS, core_limits
+from tests.cluster.node import on_node
 from tests.cluster.scan import known, tokens
 
 pytestmark = pytest.mark.cluster
@@ -44,11 +44,6 @@ for url in sys.argv[1:]:
     except urllib.error.HTTPError as error:
         print(error.code, error.read().decode(errors="replace"))
 """
-
-
-def on_node(stage: Stage, script: str) -> str:
-    """Output of a shell script on the node, as root: it sees all processes and all containers' logs."""
-    return output(["docker", "exec", stage.node, "sh", "-c", script], timeout=120)
 
 
 def environments(stage: Stage) -> str:

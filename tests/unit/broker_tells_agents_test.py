@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from facility.broker.app import small_buffers
+from facility.broker.app import tune
 from facility.broker.changes import Changes, room
 from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, USERS, World, eventually, facility
 from tests.fakes.patience import PATIENCE
@@ -174,7 +174,8 @@ async def test_a_connection_keeps_no_more_memory_than_a_tls_record_needs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sslproto.SSLProtocol, "max_size", 1 << 18)
-    small_buffers()
+    monkeypatch.setattr("gc.set_threshold", lambda _: None)  # of the tests' own process
+    tune()
     url = urlsplit(world._broker_url)
     _, writer = await asyncio.open_connection(url.hostname, url.port, ssl=world.authority.client())
     assert len(writer.transport._ssl_protocol._ssl_buffer) == 1 << 14  # type: ignore[attr-defined]

@@ -90,7 +90,7 @@ def pipe(source: Sequence[str | Path], sink: Sequence[str | Path]) -> None:
     """`source | sink`. Raises ClusterError when either fails, with what both said."""
     with tempfile.TemporaryFile("w+", errors="replace") as said:  # a pipe of its own would fill up unread
         with subprocess.Popen(source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as first:
-            second = subprocess.run(sink, stdin=first.stdout, capture_output=True, text=True)
+            second = subprocess.run(sink, stdin=first.stdout, capture_output=True, text=True, errors="replace")
         said.seek(0)
         complaint = said.read()
     if first.returncode or second.returncode:

@@ -166,31 +166,33 @@ class Person:
     @asynccontextmanager
     async def kernel(self) -> AsyncIterator[Kernel]:
         """A kernel of one's own, ended afterwards."""
-        headers = self._xsrf(self._path)
-        async with self.http.post(f"{self.notebook}api/kernels", json={}, headers=headers) as answer:
-            if answer.status != 201:
-                raise SignInError(f"{answer.status} starting a kernel: {words(await answer.text())}")
-            name = (await answer.json())["id"]
-        socket_url = f"{self.notebook}api/kernels/{name}/channels?session_id={uuid.uuid4().hex}"
-        try:
+        async with self._started("kernels", 201, "id") as name:
+            socket_url = f"{self.notebook}api/kernels/{name}/channels?session_id={uuid.uuid4().hex}"
             async with self.http.ws_connect(socket_url, origin=self.hub, max_msg_size=2**26) as channel:
                 yield Kernel(channel)
-        finally:
-            async with self.http.delete(f"{self.notebook}api/kernels/{name}", headers=self._xsrf(self._path)):
-                pass
 
     @asynccontextmanager
     async def terminal(self) -> AsyncIterator[Terminal]:
         """A terminal of one's own, ended afterwards."""
-        async with self.http.post(f"{self.notebook}api/terminals", headers=self._xsrf(self._path)) as answer:
-            if answer.status != 200:
-                raise SignInError(f"{answer.status} opening a terminal: {words(await answer.text())}")
-            name = (await answer.json())["name"]
+        where = f"{self.notebook}terminals/websocket/"
+        async with (
+            self._started("terminals", 200, "name") as name,
+            self.http.ws_connect(where + name, origin=self.hub) as channel,
+        ):
+            yield Terminal(channel)
+
+    @asynccontextmanager
+    async def _started(self, kind: str, status: int, key: str) -> AsyncIterator[str]:
+        """Something of Jupyter's that runs, by what the answer calls it; ended afterwards."""
+        url = f"{self.notebook}api/{kind}"
+        async with self.http.post(url, json={}, headers=self._xsrf(self._path)) as answer:
+            if answer.status != status:
+                raise SignInError(f"{answer.status} starting one of {kind}: {words(await answer.text())}")
+            name = str((await answer.json())[key])
         try:
-            async with self.http.ws_connect(f"{self.notebook}terminals/websocket/{name}", origin=self.hub) as channel:
-                yield Terminal(channel)
+            yield name
         finally:
-            async with self.http.delete(f"{self.notebook}api/terminals/{name}", headers=self._xsrf(self._path)):
+            async with self.http.delete(f"{url}/{name}", headers=self._xsrf(self._path)):
                 pass
 
     @property
