@@ -11,7 +11,7 @@ PART ?= thread
 # one process a core; the tests of a file share what is costly to start
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: help check test soak demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests vault-tests lock crds
+.PHONY: help check test pool-tests soak demo demo-down cluster images charts docs bench lint types layers unit chart-tests cluster-tests vault-tests lock crds
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,7 +43,11 @@ test: check cluster-tests ## everything: check, then the facility on a real clus
 
 cluster-tests: $(VENV)/.installed ## the facility on a real cluster (raises the demo first)
 	$(RUN) -m facility.dev.demo up
-	$(VENV)/bin/pytest tests/cluster
+	$(VENV)/bin/pytest -m "not long" tests/cluster
+
+pool-tests: $(VENV)/.installed ## what of the pool's tests takes too long for make test, with 10,000 jobs of 200 people (FACILITY_LONG=1: parts away for an hour)
+	$(RUN) -m facility.dev.demo up
+	$(VENV)/bin/pytest -m long tests/cluster
 
 soak: $(VENV)/.installed ## read for SOAK_SECONDS (1200) through 60 s tokens while every part is ended twice
 	$(RUN) -m facility.dev.demo up

@@ -37,8 +37,10 @@ COMMANDS = {
     "login": Command("sign in on your own machine", login.options, login.login),
     "logout": Command("end that session, at its issuer too", login.out_options, login.logout),
 }
-#: by name: what imports this module must not need the operator and all that it needs
+#: by name: what imports this module must not need the operator and all that it needs, and commands that run for a
+#: moment do not wait for those that watch queues
 ELSEWHERE = {
+    "batch": ("facility.batch.main", "your jobs: why they wait, their output, DAGs of them"),
     "render": ("facility.operator.render", "print what the operator would write for VOs (-f vo.yaml)"),
     "check": ("facility.inspection.main", "say what is wrong with this facility, VO by VO"),
     "keys": ("facility.operator.keys", "change the key that the broker seals sessions with"),
@@ -68,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def elsewhere(module: str, arguments: Sequence[str]) -> int:
-    """Runs an administrator's command; 2 where this image has no operator in it."""
+    """Runs a command that is imported when it is wanted; 2 where this image has no operator in it."""
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:

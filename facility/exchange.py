@@ -98,6 +98,9 @@ class TokenSource(Protocol):
     def token(self, audience: str, scope: str = "", subject: str = "", min_valid: int = 0) -> Token:
         """A token for one audience; scope "" means all that policy allows. Raises BrokerError."""
 
+    def batch(self) -> dict[str, Any]:
+        """How the jobs of this pod's person fare. Raises BrokerError."""
+
 
 class Broker:
     """The broker at `url` (https), spoken to with the identity token in the file `identity`.
@@ -132,6 +135,10 @@ class Broker:
         if not isinstance(files, list) or not isinstance(state, str) or not isinstance(again, int | float):
             raise BrokerError("server_error", "the broker's list of files is no list")
         return Listing(tuple(_wanted(entry) for entry in files), state, _refusal(answer.get("refused")), float(again))
+
+    def batch(self) -> dict[str, Any]:
+        """`GET /batch`: how the jobs of this pod's person fare. Raises BrokerError."""
+        return self._call("GET", "/batch", {"Authorization": f"Bearer {self._who()}"})
 
     def hang_up(self) -> None:
         """Ends a request that the broker holds back, and all later ones at once; from a signal handler or a thread."""

@@ -36,6 +36,8 @@ Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=
 #: an amount as Kubernetes writes it, such as 500m, 2, 4Gi; never below 0
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$", max_length=32)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+#: weight of somebody against others: only its proportion to theirs counts
+Share = Annotated[int, Field(ge=1, le=1_000_000)]
 #: a group as issuers assert it in `wlcg.groups` (WLCG profile: a path, such as /cms/analysis)
 Group = Annotated[str, Field(min_length=1, max_length=255)]
 #: a short name as Kubernetes has them (RFC 1123, label)

@@ -33,6 +33,9 @@ FINALIZER = f"{API_GROUP}/removal"
 #: on what the broker has stored: its kind (session, tokens), and the name of the key that it was sealed with
 LABEL_STORED = f"{API_GROUP}/component"
 ANNOTATION_KEY = f"{API_GROUP}/key"
+#: on an execute pod: what it has for its jobs (`facility.condor.shapes.written`), and why it is to take no more of them
+ANNOTATION_SHAPE = f"{API_GROUP}/shape"
+ANNOTATION_RETIRE = f"{API_GROUP}/retire"
 #: set by kubespawner on user pods; the only place from which the broker learns whose pod it is
 ANNOTATION_HUB_USER = "hub.jupyter.org/username"
 

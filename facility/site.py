@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,16 +58,47 @@ class CacheDefaults(Model):
 
 
 class BatchDefaults(Model):
-    """Access points and execute pods. Times are in seconds."""
+    """Access points and execute pods. Times are in seconds.
+
+    execute_cpus, execute_resources, execute_disk: the usual execute pod; execute_max_…: the largest one, for jobs that
+    ask for more. gpu_resource: the nodes' resource that counts GPUs for jobs; empty: jobs get none. max_cpus: of all
+    execute pods together; 0: as many as the cluster schedules. usage_half_life: after which past use counts half.
+    kueue_queue: LocalQueue of Kueue in the batch namespace that admits execute pods; empty: none. priority_class:
+    PriorityClass of execute pods, one of the cluster's; empty: the VO's, by which quotas tell VOs apart. drain_waits:
+    whether the eviction of an execute pod waits for its jobs. containers: whether jobs may bring container images,
+    which needs nodes that let them (seccomp_profile: of the nodes' own, under which execute pods then run).
+    apparmor_profile: of execute pods, `Localhost/<name>` or `Unconfined`; empty: what the container runtime gives by
+    itself. execute_grace: an access point that is gone blocks HTCondor for 30 s, which must not be all that jobs have.
+    finished_kept: for which a finished job waits for its owner to fetch the results. transfer_max: most that a job
+    brings along, and most that it brings back, through the access point. accounting_from: namespaces that may read
+    what jobs have used.
+    """
 
     access_point_resources: Resources = Resources(requests={"cpu": "200m", "memory": "256Mi"})
     access_point_size: Quantity = "10Gi"
     storage_class: str | None = None
     execute_resources: Resources = Resources(requests={"cpu": "2", "memory": "4Gi"}, limits={"memory": "4Gi"})
     execute_cpus: Annotated[int, Field(ge=1)] = 2
+    execute_disk: Quantity = "10Gi"
+    execute_max_cpus: Annotated[int, Field(ge=1)] = 8
+    execute_max_memory: Quantity = "32Gi"
+    execute_max_disk: Quantity = "100Gi"
+    execute_max_gpus: Annotated[int, Field(ge=0)] = 8
+    gpu_resource: Annotated[str, Field(max_length=253)] = ""
+    max_cpus: Annotated[int, Field(ge=0)] = 0
+    usage_half_life: Annotated[int, Field(ge=3600)] = 7 * 86400
+    kueue_queue: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?)?$")] = ""
+    priority_class: Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")] = ""
+    drain_waits: bool = True
+    containers: bool = False
+    seccomp_profile: Annotated[str, Field(max_length=253)] = ""
+    apparmor_profile: Annotated[str, Field(pattern=r"^(Unconfined|Localhost/\S{1,253})?$")] = ""
     execute_idle: Annotated[int, Field(ge=10)] = 300
-    execute_grace: Annotated[int, Field(ge=10)] = 120
+    execute_grace: Annotated[int, Field(ge=60)] = 120
     credential_refresh: Annotated[int, Field(ge=5)] = 60
+    finished_kept: Annotated[int, Field(ge=60)] = 7 * 86400
+    transfer_max: Quantity = "2Gi"
+    accounting_from: tuple[ObjectName, ...] = ()
 
 
 class Cvmfs(Model):
@@ -177,4 +209,34 @@ class Site(Model):
 
 def load(path: Path = DEFAULT_PATH) -> Site:
     """The site's settings from its file. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
-    return Site.model_validate(yaml.safe_load(path.read_text()))
+    return _parsed(path.read_text())
+
+
+def _parsed(text: str) -> Site:
+    return Site.model_validate(yaml.safe_load(text))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The site's settings as a process was started with them, which ends to start anew when they change."""
+
+    path: Path
+    text: str
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """As they are now. Raises OSError."""
+        return cls(path, path.read_text())
+
+    @property
+    def site(self) -> Site:
+        """What they say. Raises yaml.YAMLError or pydantic.ValidationError."""
+        return _parsed(self.text)
+
+    def changed(self) -> bool:
+        """Whether the file has others now. Raises OSError, and ValueError for settings that nothing can start with."""
+        text = self.path.read_text()
+        try:
+            return text != self.text and _parsed(text) != self.site
+        except yaml.YAMLError as error:
+            raise ValueError(f"{self.path} is not YAML: {error}") from None

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from facility import names
-from facility.model import Model
+from facility.model import Group, Model
 from facility.vo import Condition
 
 #: `sub` as it may stand in HTCondor's mapfile: printable ASCII without space, quote, backslash and comma
@@ -24,6 +24,24 @@ class FacilityUserSpec(Model):
     uid: Annotated[int, Field(ge=20000, le=2000000000)] | None = Field(
         default=None, description="Unix uid and gid of the owner's jobs; given once by the operator, never again."
     )
+    jobs_suspended: Annotated[str, Field(pattern=r"^[\x20\x21\x23-\x5B\x5D-\x7E]*$", max_length=200)] | None = Field(
+        default=None,
+        description="Why this person's jobs are stopped, as a sentence that they are shown: jobs wait, new ones are "
+        "refused. Set by administrators; empty: jobs are not stopped.",
+    )
+
+
+class BatchStatus(Model):
+    """How a person's jobs fare. Written by the operator."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    idle: int = 0
+    running: int = 0
+    held: int = 0
+    pods: int = Field(default=0, description="Execute pods that work for this person, or will.")
+    cpus: int = Field(default=0, description="Cores of those pods.")
+    allowed_cpus: int = Field(default=0, description="Cores of the pods that their share gives them at the moment.")
+    waiting: str = Field(default="", description="Why jobs wait, as a sentence; empty when none waits.")
 
 
 class FacilityUserStatus(Model):
@@ -31,6 +49,12 @@ class FacilityUserStatus(Model):
     IssuerUnavailable, ClientRefused, AnswerRefused)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    groups: tuple[Group, ...] = Field(
+        default=(),
+        max_length=256,
+        description="Groups as the issuer asserted them last; written by the broker.",
+    )
+    batch: BatchStatus = BatchStatus()
     last_sign_in: str | None = None
     conditions: tuple[Condition, ...] = ()
 

@@ -10,9 +10,10 @@ from pydantic.alias_generators import to_camel
 
 from facility import model, names
 from facility.access import Login, SecretReference, Service, Tokens
-from facility.limits import Limits, PodLimits
-from facility.model import Count, Https, Model, ObjectName, Prefix, Quantity, Scope
+from facility.limits import Limits
+from facility.model import Https, Model, ObjectName, Prefix, Quantity, Scope
 from facility.profiles import Profile, SharedVolume
+from facility.sharing import Batch
 
 
 class Lake(Model):
@@ -57,22 +58,6 @@ class Cache(Model):
     storage_class: ObjectName | None = Field(
         default=None, description="Class of the cache's volume; the cluster's default unless given."
     )
-
-
-class Batch(Model):
-    """The VO's access point and execute pods."""
-
-    enabled: bool = Field(default=True, description="Whether the VO has an access point at all.")
-    scopes: tuple[Scope, ...] = Field(
-        default=("compute.read", "compute.create", "compute.modify", "compute.cancel"),
-        max_length=64,
-        description="What a person's token for the access point may hold.",
-    )
-    image: str = Field(
-        default="", max_length=512, description="Container image of execute pods; the site's notebook image if empty."
-    )
-    max_execute_pods: Count = Field(default=20, description="Most execute pods of the VO at a time.")
-    limits: PodLimits = Field(default=PodLimits(), description="Most that all execute pods of the VO ask for together.")
 
 
 class Destination(Model):

@@ -33,11 +33,14 @@ class Answers:
     def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
         """To {"audience", "scope", "time", "new"} (each may be left out) an RFC 6749 section 5 answer, or its error.
 
-        To {"status": true} what `status.json` should say, also while it cannot be written.
+        To {"status": true} what `status.json` should say, also while it cannot be written; to {"batch": true} what the
+        broker knows of the person's jobs.
         """
         if request.get("status"):
             return {"status": self._keeper.document()}
         try:
+            if request.get("batch"):
+                return {"batch": self._broker.batch()}
             asked = read(request)
             audience, token = self._token(asked)
         except BrokerError as error:

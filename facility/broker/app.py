@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import os
+import random
 import signal
 from asyncio import sslproto
 from collections.abc import Callable, Coroutine, Mapping
@@ -21,20 +22,22 @@ from typing import Any
 
 from aiohttp import web
 
-from facility import names, site
+from facility import names
 from facility.broker import reading
 from facility.broker.access_log import AccessLog
 from facility.broker.changes import room
-from facility.broker.files import Certificate, Settings, Trust
+from facility.broker.files import Certificate, Trust
 from facility.broker.leases import Me
 from facility.broker.metrics import PORT, Metrics
 from facility.broker.parts import Broker, Surroundings
 from facility.kubernetes import Kubernetes
 from facility.secrecy import keep_secrets, of_loop
+from facility.site import Settings
 
 log = logging.getLogger(__name__)
 DIRECTORY, KEYS = Path("/etc/facility"), Path("/etc/broker-key")
-LOOK = 60.0  # seconds between two looks at the files
+LOOK = 10.0  # seconds between two looks at the files
+APART = 40.0  # seconds over which replicas start anew
 RECORD = 16384  # bytes (RFC 8446, section 5.1)
 #: objects after which Python looks for cycles among the newest: a request makes a hundred and leaves none behind
 CYCLES = 20_000
@@ -48,19 +51,31 @@ def tune() -> None:
     gc.set_threshold(CYCLES)
 
 
-async def look_after(certificate: Certificate, settings: Settings, stop: asyncio.Event, every: float = LOOK) -> None:
-    """Takes a renewed certificate into use; ends the process when the site's settings change, to start with the new."""
+async def look_after(
+    certificate: Certificate, settings: Settings, stop: asyncio.Event, every: float = LOOK, apart: float = APART
+) -> None:
+    """Takes a renewed certificate into use; ends the process when the site's settings change, to start with the new.
+
+    Up to `apart` seconds later, at random: replicas hear of a change together, and one is to serve while others end.
+    """
     while not stop.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every)
+        await _pause(stop, every)
         try:
             if certificate.renew():
                 log.info("the certificate has been renewed")
             if settings.changed():
                 log.info("the site's settings have changed: starting anew")
+                await _pause(stop, random.uniform(0, apart))  # noqa: S311 - no secret
                 stop.set()
         except OSError as error:
             log.warning("files not read: %s", error.strerror or type(error).__name__)
+        except ValueError as error:
+            log.warning("the site's settings have changed, and the broker goes on with those before: %s", error)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def serve(
@@ -80,12 +95,14 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     certificate, kubernetes = Certificate(directory / "tls"), connect()
-    settings = site.load(directory / "site.yaml")
-    around = Surroundings(settings, kubernetes, Trust(bundle).context, keys, waiting=room(), broken=stop.set, **more)
+    settings = Settings.read(directory / "site.yaml")
+    around = Surroundings(
+        settings.site, kubernetes, Trust(bundle).context, keys, waiting=room(), broken=stop.set, **more
+    )
     try:
         broker = Broker(around)
         async with broker.run():
-            watch = look_after(certificate, Settings(directory / "site.yaml"), stop)
+            watch = look_after(certificate, settings, stop)
             await _listen(broker, certificate, port, metrics, watch)
     finally:
         await kubernetes.close()

@@ -1,4 +1,4 @@
-"""Files that change while the broker runs: TLS on both sides, the site's settings.
+"""Files of TLS, on both sides, that change while the broker runs.
 
 Certificates are renewed and the trust bundle grows without a restart: who holds a context gets a new one, or the same
 one with the new certificate in it.
@@ -53,18 +53,6 @@ class Certificate:
 
     def _stamps(self) -> tuple[object, ...]:
         return _stamp(self._chain), _stamp(self._key)
-
-
-class Settings:
-    """A file whose content the process was started with."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._content = path.read_bytes()
-
-    def changed(self) -> bool:
-        """Whether it says something else now. Raises OSError."""
-        return self._path.read_bytes() != self._content
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

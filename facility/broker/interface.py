@@ -57,6 +57,9 @@ WANTED = Operation(
     query=messages.Waiting,
     identity=True,
 )
+BATCH = Operation(
+    "GET", "/batch", "How the jobs of the caller's person fare.", {200: messages.BatchBody}, _ASKED, identity=True
+)
 OPEN = Operation(
     "PUT",
     "/sessions/{user}",

@@ -130,6 +130,22 @@ class StandingBody(Message):
     groups: list[str] | None = Field(description="wlcg.groups as known; null: not known.")
 
 
+class BatchBody(Message):
+    """How a person's jobs fare, as the operator has written it last."""
+
+    user: str = Field(pattern=USER)
+    known: bool = Field(description="Whether the operator has written anything yet; all else is empty until then.")
+    idle: int = Field(ge=0)
+    running: int = Field(ge=0)
+    held: int = Field(ge=0)
+    pods: int = Field(ge=0, description="Execute pods that work for this person, or will.")
+    cpus: int = Field(ge=0, description="Cores of those pods.")
+    allowed_cpus: int = Field(
+        ge=0, alias="allowedCpus", description="Cores that this person may have by their share at the moment."
+    )
+    waiting: str = Field(description="Why jobs wait, as a sentence; empty when none waits.")
+
+
 class Health(Message):
     """The process serves."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from facility import names, site
+from facility.broker.batch import Batch
 from facility.broker.callers import Callers
 from facility.broker.changes import MOST, Changes
 from facility.broker.clients import Clients
@@ -87,6 +88,7 @@ class Broker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._uids: dict[str, str] = {}
         self.changes = Changes(around.waiting)
+        self.batch = Batch()
         self.people = People(kubernetes, namespace, now)
         leases = Leases(kubernetes, namespace, around.terms, around.me)
         replicas = Replicas(leases, around.me, around.terms, around.heart)
@@ -96,6 +98,7 @@ class Broker:
         # one request with a refresh token, and a moment to store what comes of it
         least = around.issuer_timeout + STORING
         self.sessions = Sessions(self.store, self._report, self.holding, least)
+        self.people.groups = self.sessions.groups_of
         self.shelf = Shelf(self.store, self._issuer_of, self._uids.get, self.holding.owns, around.heart)
         self.cache = KeptCache(now, self.shelf, self.holding)
         clients, share = Clients(kubernetes, namespace, now), lambda: len(self.holding.shards) / SHARDS
@@ -144,7 +147,7 @@ class Broker:
         )
         board = Noticeboard(exchange, self.changes)
         synced = self.vo_mirror.synced.is_set
-        app = Routes(callers, exchange, desk, board, synced, around.now, self._forwarding).application()
+        app = Routes(callers, exchange, desk, board, self.batch, synced, around.now, self._forwarding).application()
         app.on_shutdown.append(self._send_away)
         return app
 
@@ -227,10 +230,12 @@ class Broker:
         """Another replica may have written it: whoever waits here for news of that person looks again."""
         user = item["metadata"]["name"]
         self._uids[user] = item["metadata"].get("uid", "")
+        self.batch.noted(item)
         self.closing.person(item)
         self.changes.tell(user)
 
     def _drop_user(self, user: str) -> None:
         self.closing.gone(user)
         self._uids.pop(user, None)
+        self.batch.gone(user)
         self.departures.gone(user)

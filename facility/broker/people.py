@@ -21,6 +21,7 @@ from facility.users import FacilityUserSpec
 
 log = logging.getLogger(__name__)
 CONDITION = "TokenReady"
+_MOST, _LONGEST = 256, 255  # groups of a person in their object, and characters of one
 _STATUS = {"good": "True", "dead": "False", "unknown": "Unknown"}
 #: what is told of a session, by reason
 MESSAGES = {
@@ -54,6 +55,8 @@ class People:
         self._sleep = sleep
         self._pending: dict[str, tuple[str, str]] = {}
         self._signed_in: dict[str, str] = {}
+        #: a person's groups as the issuer asserted them last, None when they are not known
+        self.groups: Callable[[str], tuple[str, ...] | None] = lambda _user: None
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -138,15 +141,23 @@ class People:
 
     async def _write(self, user: str, state: str, reason: str) -> None:
         item = await self._kubernetes.get(f"{self.path}/{user}")
-        before = (item.get("status") or {}).get("conditions") or []
+        status = item.get("status") or {}
+        before = status.get("conditions") or []
         change: dict[str, Any] = {"conditions": conditions(before, state, reason, self._moment())}
+        change |= self._asserted(user, status.get("groups") or [])
         if user in self._signed_in:
             change["lastSignIn"] = self._signed_in[user]
-        elif change["conditions"] == before:
+        elif change == {"conditions": before}:
             return
         version = {"resourceVersion": item["metadata"].get("resourceVersion")}
         await self._kubernetes.patch(f"{self.path}/{user}/status", {"metadata": version, "status": change})
         self._signed_in.pop(user, None)
+
+    def _asserted(self, user: str, before: list[str]) -> Json:
+        """Groups, by which the VO shares cores out; what the object could not hold is left out."""
+        known = self.groups(user)
+        groups = before if known is None else sorted({one for one in known if 0 < len(one) <= _LONGEST})[:_MOST]
+        return {"groups": groups} if groups != before else {}
 
     def _moment(self) -> str:
         return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,9 +11,11 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from aiohttp import web
+from pydantic_core import to_json
 
 from facility import names
 from facility.broker import errors, interface, openapi, reading
+from facility.broker.batch import Batch
 from facility.broker.callers import Callers
 from facility.broker.desk import Desk, SignIn
 from facility.broker.errors import BrokerError
@@ -21,7 +23,7 @@ from facility.broker.exchange import Ask, Exchange, Given
 from facility.broker.forwarding import SIGN_IN_PATIENCE
 from facility.broker.identity import Caller, Hub
 from facility.broker.interface import Operation
-from facility.broker.messages import SignInBody, TokenAnswer, TokenForm, Waiting, read
+from facility.broker.messages import SignInBody, TokenForm, Waiting, read
 from facility.broker.noticeboard import Noticeboard
 from facility.broker.people import MESSAGES, NameTakenError
 
@@ -60,6 +62,7 @@ class Routes:
         exchange: Exchange,
         desk: Desk,
         noticeboard: Noticeboard,
+        batch: Batch,
         synced: Callable[[], bool],
         now: Callable[[], float],
         forwarding: Forwarding | None = None,
@@ -68,6 +71,7 @@ class Routes:
         self._exchange = exchange
         self._desk = desk
         self._noticeboard = noticeboard
+        self._batch = batch
         self._synced = synced
         self._now = now
         self._forwarding = forwarding or Alone()
@@ -76,6 +80,7 @@ class Routes:
             interface.DESCRIPTION: self.description,
             interface.TOKEN: self.token,
             interface.WANTED: self.wanted,
+            interface.BATCH: self.batch,
             interface.OPEN: self.open_session,
             interface.STATE: self.session_state,
             interface.CLOSE: self.close_session,
@@ -118,6 +123,11 @@ class Routes:
         waiting = read(Waiting, dict(request.query))
         caller = await self._who(request, _bearer(request))
         return web.json_response(await self._noticeboard.answer(caller, waiting.seen, waiting.wait), headers=_PRIVATE)
+
+    async def batch(self, request: web.Request) -> web.Response:
+        """GET /batch."""
+        caller = await self._who(request, _bearer(request))
+        return web.json_response(self._batch.answer(caller), headers=_PRIVATE)
 
     async def open_session(self, request: web.Request) -> web.StreamResponse:
         """PUT /sessions/<hub user>."""
@@ -171,16 +181,18 @@ class Routes:
 
 
 def _token(given: Given, now: float) -> web.Response:
+    """A TokenAnswer. It is written as it is, not made and read over: this is what the broker does most."""
     token = given.token
-    answer = TokenAnswer(
-        access_token=token.value,
-        issued_token_type=_ISSUED,
-        token_type="Bearer",  # noqa: S106 - the kind of token
-        expires_in=max(0, int(token.expires - now)),
-        scope=token.scope,
-        warning=MESSAGES[given.trouble] if given.trouble else None,
-    )
-    return web.Response(body=answer.model_dump_json(exclude_none=True).encode(), headers=_PRIVATE_JSON)
+    answer = {
+        "access_token": token.value,
+        "issued_token_type": _ISSUED,
+        "token_type": "Bearer",
+        "expires_in": max(0, int(token.expires - now)),
+        "scope": token.scope,
+    }
+    if given.trouble:
+        answer["warning"] = MESSAGES[given.trouble]
+    return web.Response(body=to_json(answer), headers=_PRIVATE_JSON)
 
 
 @web.middleware

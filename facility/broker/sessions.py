@@ -186,9 +186,17 @@ class Sessions:
 
     async def learn(self, session: Session, groups: tuple[str, ...], moment: float) -> None:
         """Keeps the groups that the issuer has just asserted; the caller holds the session. Raises StoreError."""
+        news = set(session.record.groups or ()) != set(groups)
         session.record = replace(session.record, groups=groups, groups_at=moment)
         session.unsaved = True
         await self.save(session)
+        if news:
+            self._report(session.record.user, *session.state)
+
+    def groups_of(self, user: str) -> tuple[str, ...] | None:
+        """The groups of a session that is in memory, None when they are not known."""
+        session = self._known.get(user)
+        return session.record.groups if session else None
 
     async def bury(self, session: Session, reason: str = SIGN_IN_AGAIN) -> None:
         """Notes that only signing in again helps, and throws the useless refresh token away. Never raises."""

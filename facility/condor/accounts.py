@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from facility.condor.layout import SLOT_UIDS
 from facility.users import FacilityUser
 
 #: no person's uid is lower: below are Debian's accounts, HTCondor's and those of the slots
 LOWEST_UID = 20000
-_FIRST_SLOT_UID = 10001
 
 
 class AccountsError(ValueError):
@@ -36,14 +36,16 @@ def files(users: Iterable[FacilityUser]) -> dict[str, str]:
 
 def slots(count: int) -> dict[str, str]:
     """The accounts `slot1` to `slot<count>` that jobs run under, one for each job of an execute pod."""
-    return _render({_FIRST_SLOT_UID + n: f"slot{n + 1}" for n in range(count)})
+    # condor_ssh_to_job begins their shell beside the job
+    return _render({uid: f"slot{n}" for n, uid in enumerate(SLOT_UIDS[:count], 1)}, "/tmp:/bin/bash")  # noqa: S108 - a place
 
 
-def _render(accounts: dict[int, str]) -> dict[str, str]:
+def _render(accounts: dict[int, str], place: str = "/nonexistent:/usr/sbin/nologin") -> dict[str, str]:
     return {
-        "passwd": _text(f"{name}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin" for uid, name in accounts.items()),
+        "passwd": _text(f"{name}:x:{uid}:{uid}::{place}" for uid, name in accounts.items()),
         "group": _text(f"{name}:x:{uid}:" for uid, name in accounts.items()),
-        "shadow": _text(f"{name}:!:::::::" for name in accounts.values()),
+        # no password, but not locked either: sshd, which condor_ssh_to_job starts, lets nobody in who is
+        "shadow": _text(f"{name}:*:::::::" for name in accounts.values()),
     }
 
 

@@ -8,10 +8,8 @@ point under the identity of the one owner it works for. What differs from pod to
 from __future__ import annotations
 
 from facility import names
-from facility.condor.layout import CONFIG, IDENTITY_TOKENS, JOB_WRAPPER, KEYS, LOCAL, PEOPLE, RUN, TLS, TRUST
-from facility.condor.queue import queue_rules
+from facility.condor.layout import CONFIG, IDENTITY_TOKENS, KEYS, LOCAL, RUN, TLS, TRUST
 from facility.site import Site
-from facility.vo import VirtualOrganization
 
 #: uid and gid of HTCondor's daemons in the images (account `pool`)
 POOL_ID = 4242
@@ -20,7 +18,8 @@ PEOPLE_DOMAIN = "people"
 #: identity with which the operator reads queues
 OPERATOR = f"operator@{names.TRUST_DOMAIN}"
 
-_COMMON = f"""\
+#: of every role
+COMMON = f"""\
 # Debian's places: a CONDOR_CONFIG of one's own replaces the packaged file that names them
 RELEASE_DIR = /usr
 BIN = /usr/bin
@@ -44,6 +43,9 @@ MASTER_ADDRESS_FILE = {RUN}/master_address
 SCHEDD_ADDRESS_FILE = {RUN}/schedd_address
 SCHEDD_DAEMON_AD_FILE = {RUN}/schedd_ad
 MAX_DEFAULT_LOG = 20 Mb
+# a pod that is lost answers nothing any more, not even that it is gone: after so many seconds of silence it is asked,
+# and taken for away when it has not answered for a minute (by HTCondor's own 360 that takes seven in all)
+TCP_KEEPALIVE_INTERVAL = 20
 # daemons hold keys and tokens: no file of their memory is left behind (facility.condor.start forbids it for good)
 CREATE_CORE_FILES = False
 
@@ -77,7 +79,8 @@ ALLOW_CONFIG =
 ALLOW_CLIENT = *
 """
 
-_SERVER = f"""
+#: of the roles that hold the pool's key and take people's tokens
+SERVER = f"""
 # who holds the pool's key, and who takes people's tokens: their issuers are those of the map file
 SEC_PASSWORD_DIRECTORY = {KEYS}
 SEC_TOKEN_POOL_SIGNING_KEY_FILE = {KEYS}/POOL
@@ -94,7 +97,7 @@ def central_manager(site: Site) -> str:
     The collector must know itself by its own address: through its Service it would talk to itself by a detour after
     every reconfiguration and stand still for 20 s.
     """
-    return f"""{_COMMON}{_SERVER}
+    return f"""{COMMON}{SERVER}
 DAEMON_LIST = MASTER SHARED_PORT COLLECTOR
 COLLECTOR_HOST = $ENV(POD_IP):{names.CONDOR_PORT}
 COLLECTOR_USES_SHARED_PORT = True
@@ -108,68 +111,4 @@ ALLOW_READ = *@{names.TRUST_DOMAIN}, *@{PEOPLE_DOMAIN}, $(POOL)
 ALLOW_WRITE = $(POOL)
 ALLOW_ADVERTISE_STARTD = *@{names.TRUST_DOMAIN}, $(POOL)
 ALLOW_ADVERTISE_MASTER = *@{names.TRUST_DOMAIN}, $(POOL)
-"""
-
-
-def access_point(vo: VirtualOrganization, site: Site) -> str:
-    """The `condor_config` of a VO's access point: only that VO's people and the operator may speak with it."""
-    people = f"{vo.name}_*@{names.TRUST_DOMAIN}"
-    return f"""{_COMMON}{_SERVER}
-DAEMON_LIST = MASTER SHARED_PORT SCHEDD
-COLLECTOR_HOST = {site.central_manager}:{names.CONDOR_PORT}
-CONDOR_IDS = {POOL_ID}.{POOL_ID}
-SCHEDD_NAME = {site.schedd(vo.name)}
-NETWORK_HOSTNAME = {site.access_point(vo.name)}
-# people's own machines know no collector: who comes to the port by its name and asks for nobody means the schedd
-SCHEDD_ARGS = -sock schedd
-SHARED_PORT_DEFAULT_ID = schedd
-SCHEDD_INTERVAL = 10
-SCHEDD_MIN_INTERVAL = 1
-SCHEDD.SEC_DEFAULT_AUTHENTICATION_METHODS = IDTOKENS, SCITOKENS
-SCITOKENS_SERVER_AUDIENCE = {site.compute_audience}
-CERTIFICATE_MAPFILE = {PEOPLE}/mapfile
-ALLOW_READ = {people}, {OPERATOR}, $(POOL)
-ALLOW_WRITE = {people}, $(POOL)
-{queue_rules(vo, site)}"""
-
-
-def execute(site: Site) -> str:
-    """The `condor_config` of all execute pods. Their environment holds POD_NAME, EP_SCHEDD, EP_OWNER and EP_MEMORY."""
-    batch = site.batch
-    accounts = "\n".join(f"SLOT1_{n}_USER = slot{n}" for n in range(1, batch.execute_cpus + 1))
-    return f"""{_COMMON}
-DAEMON_LIST = MASTER SHARED_PORT STARTD
-COLLECTOR_HOST = {site.central_manager}:{names.CONDOR_PORT}
-CONDOR_IDS = {POOL_ID}.{POOL_ID}
-NETWORK_HOSTNAME = $ENV(POD_NAME)
-ALLOW_READ = *@{names.TRUST_DOMAIN}
-ALLOW_WRITE = *@{names.TRUST_DOMAIN}
-
-use feature : PartitionableSlot
-use policy : ALWAYS_RUN_JOBS
-# a pod works for one owner: the access point sees to it by the identity of the pod's token, this is the second wall
-START = TARGET.Owner == "$ENV(EP_OWNER)"
-NUM_CPUS = {batch.execute_cpus}
-MEMORY = $ENV(EP_MEMORY)
-RunBenchmarks = False
-BENCHMARKS_JOBLIST =
-STARTD_DIRECT_ATTACH_SCHEDD_NAME = $ENV(EP_SCHEDD)
-STARTD_DIRECT_ATTACH_INTERVAL = 1
-# offers go out with the updates, so this is how long a job waits for a pod that is there already
-UPDATE_INTERVAL = 3
-CLAIM_PARTITIONABLE_LEFTOVERS = True
-STARTD_NOCLAIM_SHUTDOWN = {batch.execute_idle}
-
-# leaving: jobs may go on until the master's patience ends, then they are back in the queue at once
-MAXJOBRETIREMENTTIME = 86400
-MachineMaxVacateTime = 10
-SHUTDOWN_GRACEFUL_TIMEOUT = {batch.execute_grace}
-
-# each job has an account of its own, so that it can read neither the pod's token nor another job's
-{accounts}
-STARTER_ALLOW_RUNAS_OWNER = False
-DEDICATED_EXECUTE_ACCOUNT_REGEXP = slot[0-9]+
-USER_JOB_WRAPPER = {JOB_WRAPPER}
-STARTER_JOB_ENVIRONMENT = "$ENV(EP_JOB_ENVIRONMENT)"
-SEC_CREDENTIAL_REFRESH = {batch.credential_refresh}
 """

@@ -1,9 +1,9 @@
 """The credential monitor of an access point: `python3 -m facility.condor.credmon`, a container beside the schedd.
 
 Every two seconds it asks the schedd which owners have jobs and what tokens these name, keeps those good, holds the jobs
-of people who must sign in again, and tells HTCondor when its people or its configuration have changed. It can be ended
-and started at any time: all it knows is in the queue, in the files and at the broker. How it fares is in its log and in
-`credmon.status`; neither ever holds a token.
+of people who must sign in again or are suspended, and tells HTCondor when its people, what limits them, or its
+configuration have changed. It can be ended and started at any time: all it knows is in the queue, in the files and at
+the broker. How it fares is in its log and in `credmon.status`; neither ever holds a token.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from facility.condor.eviction import Eviction
 from facility.condor.jobs import OwnerJobs, QueueError, Queues
 from facility.condor.keeper import PERIOD, Keeper
 from facility.condor.reconfigure import Reconfigure, say
+from facility.condor.suspension import Suspension
+from facility.condor.user_records import Records
 from facility.condor.waiting import Waiting
 from facility.exchange import Broker
 
@@ -59,20 +61,23 @@ class Monitor:
         reconfigure: Reconfigure,
         status: Path,
         waiting: Waiting,
+        records: Records,
+        suspension: Suspension,
         eviction: Eviction | None = None,
     ) -> None:
         """`eviction`: ends running jobs, where the VO is closed."""
         self._keeper, self._queues, self._reconfigure, self._status = keeper, queues, reconfigure, status
-        self._waiting, self._eviction = waiting, eviction
+        self._waiting, self._records, self._suspension, self._eviction = waiting, records, suspension, eviction
         self._queue_problem = ""
 
     def turn(self) -> None:
         """Look at files and queue, then at the tokens. Raises OSError when tokens cannot be written."""
         self._reconfigure.look()
+        self._records.look()
         if self._eviction:
             self._close(self._eviction)
-        elif self._keeper.services:
-            self._tokens()
+        else:
+            self._work()
         self._write_status()
 
     def _close(self, eviction: Eviction) -> None:
@@ -83,8 +88,16 @@ class Monitor:
         if (jobs := self._read()) is not None:
             eviction.look(jobs)
 
-    def _tokens(self) -> None:
+    def _work(self) -> None:
         jobs = self._read()
+        self._records.meet(one.owner for one in jobs or ())
+        limits = self._records.limits
+        if jobs is not None and limits is not None:  # nobody is let go because it is not known who is stopped
+            self._suspension.look(jobs, limits.suspended)
+        if self._keeper.services:
+            self._tokens(jobs)
+
+    def _tokens(self, jobs: tuple[OwnerJobs, ...] | None) -> None:
         if jobs is None:
             self._keeper.renew()
             return
@@ -135,7 +148,9 @@ def make(settings: Settings) -> Monitor:
     told = Reconfigure(watched, say=say)
     waiting = Waiting(time.time, say)
     eviction = Eviction(time.time, say) if settings.closed else None
-    return Monitor(keeper, Queues(os.environ), told, layout.CREDMON_STATUS, waiting, eviction)
+    records, suspension = Records(layout.LIMITS, time.time, say), Suspension(time.time, say)
+    queues = Queues(os.environ)
+    return Monitor(keeper, queues, told, layout.CREDMON_STATUS, waiting, records, suspension, eviction)
 
 
 def main() -> None:

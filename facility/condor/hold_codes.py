@@ -8,3 +8,7 @@ REQUEST, NO_TOKEN, ARRIVING, POLICY = 1, 4, 16, 26
 SIGN_IN_AGAIN, NONE_NOW = 401, 503
 #: subcode of the policy: the VO is closed
 CLOSED = 403
+#: subcode of a request: the owner is suspended
+SUSPENDED = 423
+#: what a job's own policy (OnExitHold) says, and the subcode of ours in it: the job was ended by SIGKILL
+OWN_POLICY, KILLED = 3, 137

@@ -22,8 +22,10 @@ KEY_NAME = "POOL"
 #: what an execute pod may do under its owner's name; without WRITE a direct attachment is refused
 EXECUTE_SCOPES = ("READ", "WRITE", "ADVERTISE_STARTD", "ADVERTISE_MASTER")
 READ_SCOPES = ("READ",)
-#: seconds; longer than an execute pod lives, and HTCondor looks at it at each new connection
+#: seconds. HTCondor looks at it at each new connection
 LIFE = 7 * 24 * 3600
+#: of an execute pod's, which takes no more jobs after half of it (facility.condor.retire) and has the rest to end them
+EXECUTE_LIFE = 2 * 24 * 3600
 _SCRAMBLE = b"\xde\xad\xbe\xef"
 
 

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
-#: seconds; the collector and the schedd together answer within a tenth of one
-PATIENCE = 10.0
+from facility.condor.amounts import Shape
+from facility.condor.situation import Need
+
+#: seconds; the collector and the schedd together answer within a tenth of one, with 100,000 jobs within some
+PATIENCE = 20.0
 _CHILD = (sys.executable, "-m", "facility.condor.jobs_child")
 
 
@@ -29,8 +32,10 @@ class OwnerJobs:
     """One owner's jobs at one access point, each counted once.
 
     arriving: their input files are on the way. starting_over: held by HTCondor because a token was missing, and let go
-    by it. hindered: held by the credential monitor until they can have a token. held: by anybody else.
-    waiting_since: seconds since the epoch, 0 when none is idle. services: those that jobs name which run or may start.
+    by it. hindered: held by the credential monitor until they can have a token; suspended: held by it because the owner
+    is stopped. held: by anybody else.
+    services: those that jobs name which run or may start. needs: what idle jobs ask for, the kinds with most jobs.
+    working: by execute pod, what the jobs that run in it have asked for together.
     """
 
     owner: str
@@ -40,13 +45,23 @@ class OwnerJobs:
     arriving: int = 0
     starting_over: int = 0
     hindered: int = 0
-    waiting_since: float = 0.0
+    suspended: int = 0
     services: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    working: Mapping[str, Shape] = field(default_factory=dict)
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> OwnerJobs:
         """From an entry of the child's answer. Raises TypeError."""
-        return cls(**{**entry, "services": tuple(entry.get("services", ()))})
+        needs = tuple(Need(Shape(*shape), count) for *shape, count in entry.get("needs", ()))
+        working = {pod: Shape(*shape) for pod, shape in entry.get("working", {}).items()}
+        lists = {"services": tuple(entry.get("services", ())), "needs": needs, "working": working}
+        return cls(**{**entry, **lists})
+
+    @property
+    def stopped(self) -> int:
+        """How many wait for somebody, whoever holds them."""
+        return self.held + self.hindered + self.suspended
 
     @property
     def needs_token(self) -> bool:

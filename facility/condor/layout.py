@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: ConfigMap with `condor_config` (and, for the central manager, `mapfile`; for execute pods, `job-wrapper`)
+#: ConfigMap with `condor_config` (and, for the central manager, `mapfile`; for execute pods, `job-wrapper`, `gpus`)
 CONFIG = Path("/etc/facility/condor/condor_config")
 JOB_WRAPPER = CONFIG.with_name("job-wrapper")
-#: ConfigMap with `mapfile`, `passwd`, `group`, `shadow`: the access point's people
+GPUS = CONFIG.with_name("gpus")
+#: ConfigMap with `mapfile`, `passwd`, `group`, `shadow`, `limits.json`: the access point's people
 PEOPLE = Path("/etc/facility/people")
+LIMITS = PEOPLE / "limits.json"
 #: where libnss-extrausers looks; the same volume as PEOPLE, so that names and map change in one instant
 EXTRAUSERS = Path("/var/lib/extrausers")
 TRUST = Path("/etc/facility/trust/ca.crt")
@@ -16,12 +18,21 @@ TLS = Path("/etc/facility/tls")
 #: Secrets as mounted: the pool's key (central manager, access points) or a token (execute pods)
 MOUNTED_KEY = Path("/etc/facility/pool-key/POOL")
 MOUNTED_TOKEN = Path("/etc/facility/idtoken/token")
+#: accounts of execute pods' jobs, `slot1` and so on: below those of people
+SLOT_UIDS = range(10001, 11001)
 #: volume that holds log, spool and execute
 LOCAL = Path("/condor")
+#: of an access point, on its volume: what HTCondor tells of ended jobs, and what is accounted from that
+HISTORY = LOCAL / "history"
+ACCOUNTING = LOCAL / "accounting"
 #: memory: sockets, keys, tokens. It belongs to root, so that HTCondor's own account cannot put other keys in place
 MEMORY = Path("/run/condor")
 RUN = MEMORY / "run"
 KEYS = MEMORY / "keys"
+#: an execute pod's: why it should take no more jobs, empty as long as it should (an annotation of the pod), and what
+#: HTCondor reads besides its configuration once that is so
+RETIRE = Path("/etc/facility/pod/retire")
+LEAVING = MEMORY / "leaving.conf"
 IDENTITY_TOKENS = MEMORY / "tokens.d"
 #: `<owner>/<vo>.use`: the lake tokens of jobs
 CREDENTIALS = MEMORY / "credentials"

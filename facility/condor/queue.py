@@ -6,19 +6,28 @@ it from the identity that it has mapped, and holds it immutable.
 
 from __future__ import annotations
 
-from facility.condor import services
-from facility.condor.hold_codes import CLOSED, NO_TOKEN, POLICY
+from facility.condor import containers, services, shapes
+from facility.condor.hold_codes import CLOSED, KILLED, NO_TOKEN, POLICY
 from facility.condor.layout import CREDENTIALS
-from facility.condor.resources import job_memory
+from facility.condor.resources import mebibytes
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
-#: seconds after which the job of a lost execute pod is taken for lost too, and started again
-LEASE = 120
-#: seconds that a finished job waits in the queue for its owner to fetch the results
-KEPT = 7 * 24 * 3600
-_FIXED = "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeaseDuration"
+#: seconds for which an access point may be away without a running job noticing, and before which the job of a lost
+#: execute pod is not given up; it is started again later than that (decision 0039)
+LEASE = 100
+_FIXED = (
+    "VO AcctGroup AcctGroupUser AccountingGroup OAuthServicesNeeded JobLeaseDuration "
+    "MaxTransferInputMB MaxTransferOutputMB"
+)
 
+#: a job that SIGKILL has ended has not finished. The execute pod (facility.condor.pressure), or the kernel, ends so
+#: what fills memory or disk before HTCondor has seen it; what HTCondor ends itself does not come here
+_WAS_KILLED = "(ExitBySignal =?= true && ExitSignal =?= 9)"
+_WHY_KILLED = (
+    "The job was killed (SIGKILL), as what takes most is when memory or disk of an execute pod is full: ask for more "
+    "with request_memory or request_disk, or condor_qedit its RequestMemory or RequestDisk, and release it."
+)
 _RELEASE = f"""
 # a job that came before its token is held with code 4 when it starts: tried again, ever more slowly; one that was held
 # because the VO was closed goes on
@@ -29,7 +38,8 @@ SYSTEM_PERIODIC_RELEASE = (HoldReasonCode =?= {POLICY} && HoldReasonSubCode =?= 
 
 def queue_rules(vo: VirtualOrganization, site: Site) -> str:
     """The part of an access point's `condor_config` that is about jobs."""
-    return "\n".join((_transform(vo), _requirements(vo.name, site), _services(vo), _credentials(), _policy(vo)))
+    asked = (_requirements(vo.name, site), _services(vo), containers.requirements(site))
+    return "\n".join((_transform(vo, site), *asked, _credentials(), _policy(vo)))
 
 
 def _policy(vo: VirtualOrganization) -> str:
@@ -54,21 +64,32 @@ def sentence(vo: VirtualOrganization) -> str:
     return f"The virtual organization {vo.name} {vo.closed}: its jobs wait in the queue until it is open again."
 
 
-def _transform(organization: VirtualOrganization) -> str:
-    vo = organization.name
+def _transform(organization: VirtualOrganization, site: Site) -> str:
+    vo, kept, files = organization.name, site.batch.finished_kept, mebibytes(site.batch.transfer_max)
+    fetched = "(StageOutFinish ?: 0) >= CompletionDate"
+    stays = f"AskedLeave =!= false && JobStatus == 4 && !({fetched}) && time() - CompletionDate < {kept}"
     return f"""
 JOB_TRANSFORM_NAMES = Facility
 JOB_TRANSFORM_Facility @=end
    COPY AcctGroup AskedAcctGroup
    COPY AccountingGroup AskedAccountingGroup
    COPY OAuthServicesNeeded AskedServices
+   COPY LeaveJobInQueue AskedLeave
+   COPY OnExitHold AskedHold
+   COPY OnExitHoldReason AskedHoldReason
+   COPY OnExitHoldSubCode AskedHoldSubCode
    SET VO "{vo}"
    SET AcctGroup "group_{vo}"
    EVALSET AcctGroupUser Owner
    EVALSET AccountingGroup strcat("group_{vo}.", Owner)
    {_tokens(organization)}
    SET JobLeaseDuration {LEASE}
-   SET LeaveJobInQueue JobStatus == 4 && (StageOutFinish ?: 0) < CompletionDate && time() - CompletionDate < {KEPT}
+   SET MaxTransferInputMB {files}
+   SET MaxTransferOutputMB {files}
+   SET LeaveJobInQueue {stays}
+   SET OnExitHold {_WAS_KILLED} || (AskedHold ?: false)
+   SET OnExitHoldReason ifThenElse({_WAS_KILLED}, "{_WHY_KILLED}", AskedHoldReason)
+   SET OnExitHoldSubCode ifThenElse({_WAS_KILLED}, {KILLED}, AskedHoldSubCode)
 @end
 IMMUTABLE_JOB_ATTRS = $(IMMUTABLE_JOB_ATTRS) {_FIXED}"""
 
@@ -106,14 +127,16 @@ without handles (asked for: ", string(AskedServices), ")")"""
 
 
 def _requirements(vo: str, site: Site) -> str:
-    cpus, memory = site.batch.execute_cpus, job_memory(site)
+    most = shapes.maximum(site)
+    has = f"{most.cpus} CPUs, {most.memory} MiB of memory, {most.disk} MiB of disk and {most.gpus or 'no'} GPUs"
     return f"""
 # nothing of a user's runs on the access point: jobs come with their files, and run on execute pods only
 START_LOCAL_UNIVERSE = False
 START_SCHEDULER_UNIVERSE = False
 SUBMIT_REQUIREMENT_NAMES = Vanilla Spooled OwnGroup Fits
 SUBMIT_REQUIREMENT_Vanilla = JobUniverse == 5
-SUBMIT_REQUIREMENT_Vanilla_REASON = "this access point takes jobs of the vanilla universe only: leave `universe` out"
+SUBMIT_REQUIREMENT_Vanilla_REASON = "this access point takes jobs of the vanilla universe only: leave `universe` out; \
+DAGs run by `facility batch dag`"
 SUBMIT_REQUIREMENT_Spooled = JobStatus == 5 && HoldReasonCode == 16
 SUBMIT_REQUIREMENT_Spooled_REASON = \
 "send the files along: Schedd.submit(..., spool=True) and Schedd.spool(...), or condor_submit -spool"
@@ -121,9 +144,11 @@ SUBMIT_REQUIREMENT_OwnGroup = (AskedAcctGroup ?: "group_{vo}") == "group_{vo}" &
 substr(AskedAccountingGroup ?: "group_{vo}.", 0, {len(vo) + 7}) == "group_{vo}."
 SUBMIT_REQUIREMENT_OwnGroup_REASON = strcat("jobs here are accounted to group_{vo}, not to ", \
 AskedAcctGroup ?: AskedAccountingGroup, ": leave `accounting_group` out")
-SUBMIT_REQUIREMENT_Fits = (RequestCpus ?: 1) <= {cpus} && (RequestMemory ?: 0) <= {memory} && (RequestGPUs ?: 0) == 0
-SUBMIT_REQUIREMENT_Fits_REASON = strcat("an execute pod here has {cpus} CPUs, {memory} MiB of memory and no GPU: \
-ask for no more than that (asked for: ", RequestCpus ?: 1, " CPUs, ", RequestMemory ?: 0, " MiB)")"""
+SUBMIT_REQUIREMENT_Fits = (RequestCpus ?: 1) <= {most.cpus} && (RequestMemory ?: 0) <= {most.memory} && \
+(RequestDisk ?: 0) <= {most.disk * 1024} && (RequestGPUs ?: 0) <= {most.gpus}
+SUBMIT_REQUIREMENT_Fits_REASON = strcat("the largest execute pod here has {has}: ask for no more than that \
+(asked for: ", RequestCpus ?: 1, " CPUs, ", RequestMemory ?: 0, " MiB of memory, ", \
+int((RequestDisk ?: 0) / 1024), " MiB of disk, ", RequestGPUs ?: 0, " GPUs)")"""
 
 
 def _credentials() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ from facility.hub.routes import routes
 from facility.hub.standing import CLOSED, UNKNOWN, Standing
 from facility.hub.watch import VOs, Watcher
 from facility.kubernetes import SERVICE_ACCOUNT
-from facility.site import Site
+from facility.site import Settings, Site
 from facility.vo import VirtualOrganization
 
 _FIRST_LIST = 5  # seconds that a sign-in waits for the first list of VOs after the hub's start
 _GOOD, _BAD = 300, 30  # seconds between looks at an issuer that answers, and at one that does not
 _AGAIN = 5  # seconds after which servers of closed VOs are looked for again: some were just starting or stopping
 _ROLES = 60  # seconds after which roles that could not be written are tried again
+_SETTINGS = 10  # seconds between looks at the file of the site's settings
 
 
 class VOAuthenticator(Authenticator):  # type: ignore[misc]
@@ -47,6 +49,7 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
     site = Instance(Site, help="The site's settings: under which names the facility's parts are reached.").tag(
         config=True
     )
+    settings = Instance(Settings, help="Where they come from: the hub starts anew when they change.").tag(config=True)
     identity = Unicode("/var/run/identity/token", help="File of the token that the broker knows the hub by.").tag(
         config=True
     )
@@ -185,6 +188,7 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
             Round(self._look_at_issuers, _BAD, self.log),
             Round(self._follow_admins, _ROLES, self.log),
             Round(self._stop_closed, _AGAIN, self.log),
+            Round(self._follow_settings, _SETTINGS, self.log),
         ]
         self._tasks = [asyncio.create_task(one) for one in (self._watch(), *(each.run() for each in self._rounds))]
 
@@ -214,6 +218,18 @@ class VOAuthenticator(Authenticator):  # type: ignore[misc]
             name for name, one in self.providers.items() if one.vo.closed and one.vo.spec.removal.servers == "Stop"
         }
         await self._servers.stop(closed)
+
+    async def _follow_settings(self) -> None:
+        """Ends the hub as Kubernetes would, when the site's settings change; it starts with the new ones, and people's
+        servers run on."""
+        try:
+            if not self.settings.changed():
+                return
+        except ValueError as error:
+            self.log.warning("The site's settings have changed, and the hub goes on with those before: %s", error)
+            return
+        self.log.info("The site's settings have changed: starting anew")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _same(old: VirtualOrganization, new: VirtualOrganization) -> bool:

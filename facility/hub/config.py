@@ -22,8 +22,10 @@ from facility.hub.customize import adjusted
 from facility.hub.database import use_password
 from facility.hub.values import PATH, Database, Values
 from facility.hub.values import load as load_values
-from facility.site import DEFAULT_PATH, Site, load
+from facility.site import Settings, Site
 
+#: in a folder of its own: a single file that is mounted would never change
+SITE = Path("/etc/facility/site/site.yaml")
 SECRETS = Path("/etc/facility/secrets")
 DATA = Path("/srv/hub")
 #: names.hub_user, as JupyterHub wants it: it matches from the beginning only, so the end is written out
@@ -32,7 +34,7 @@ USERNAME = r"(?=.{3,32}\Z)[a-z][a-z0-9]{0,14}-[a-z0-9](?:-?[a-z0-9])*\Z"
 
 def configure(
     c: Any,
-    site_file: Path = DEFAULT_PATH,
+    site_file: Path = SITE,
     secrets: Path | None = SECRETS,
     data: Path = DATA,
     values_file: Path = PATH,
@@ -42,8 +44,10 @@ def configure(
     Raises OSError, yaml.YAMLError, pydantic.ValidationError, or GuardError for a configuration that lets tokens out.
     """
     values = load_values(values_file) if secrets is not None else Values()
-    site = adjusted(load(site_file), values)
+    settings = Settings.read(site_file)
+    site = adjusted(settings.site, values)
     sign_in(c, site)
+    c.VOAuthenticator.settings = settings
     users_pods(c, site)
     if secrets is None:
         # the other chart's own name of the hub means nothing in the namespace of people's pods

@@ -15,6 +15,7 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 
 from facility import names
+from facility.condor import shapes
 from facility.site import Site
 from facility.tokens import naming, policy
 from facility.vo import VirtualOrganization
@@ -58,8 +59,9 @@ def _vo(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 
 def _batch(vo: str, site: Site) -> dict[str, str]:
-    service = names.access_point(vo)
-    return {"schedd": f"{_host(service, site.namespaces.batch, site)}:{names.CONDOR_PORT}"}
+    """Where the queue is, and the memory (MiB) of jobs that ask for none."""
+    host = _host(names.access_point(vo), site.namespaces.batch, site)
+    return {"schedd": f"{host}:{names.CONDOR_PORT}", "memory": str(shapes.job_default(site))}
 
 
 def _host(service: str, namespace: str, site: Site) -> str:

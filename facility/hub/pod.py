@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from facility import names
+from facility.condor import shapes
 from facility.hub import personal, profiles, start_page
 from facility.hub.hold import hold
 from facility.hub.merging import over, over_named
@@ -201,4 +202,5 @@ def _batch(vo: str, site: Site) -> dict[str, str]:
         "_CONDOR_COLLECTOR_HOST": f"{site.central_manager}:{names.CONDOR_PORT}",
         "_CONDOR_SCHEDD_HOST": site.schedd(vo),
         "_CONDOR_SCITOKENS_FILE": f"{TOKENS}/compute",
+        "_CONDOR_JOB_DEFAULT_REQUESTMEMORY": str(shapes.job_default(site)),
     }

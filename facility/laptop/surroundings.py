@@ -6,6 +6,14 @@ from pathlib import Path
 
 from facility.laptop.sessions import Record
 
+#: what jobs have that ask for nothing, as in notebooks (images/notebook/condor_config). HTCondor guesses by the size of
+#: the program's file, and a job that takes more than it has is held. Memory is in MiB, disk in KiB.
+_MEMORY = "1024"
+_JOBS = {
+    "_CONDOR_JOB_DEFAULT_REQUESTDISK": "MAX({512, (TransferInputSizeMB + 1) * 1.25}) * 1024",
+    "_CONDOR_SUBMIT_DEFAULT_SHOULD_TRANSFER_FILES": "YES",
+    "_CONDOR_USE_JOBSETS": "True",
+}
 #: HTCondor's domain of identities, as the pool has it (facility.names.TRUST_DOMAIN)
 _DOMAIN = "pool"
 
@@ -39,4 +47,6 @@ def _batch(record: Record, tokens: Path, bundle: Path) -> dict[str, str]:
         **{f"_CONDOR_SEC_CLIENT_{one}": "REQUIRED" for one in guarded},
         "_CONDOR_AUTH_SSL_CLIENT_CAFILE": str(bundle),
         "_CONDOR_AUTH_SSL_USE_CLIENT_PROXY_ENV_VAR": "False",
+        "_CONDOR_JOB_DEFAULT_REQUESTMEMORY": record.offer.batch.get("memory", _MEMORY),
+        **_JOBS,
     }

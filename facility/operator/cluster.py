@@ -81,19 +81,23 @@ class Cluster:
             return None
         return answer
 
-    async def list(self, kind: Kind, namespace: str, selector: str = "", metadata_only: bool = False) -> list[Manifest]:
-        """All objects of a kind in a namespace, or those whose labels match; without their content if so wished."""
-        pages = self.pages(kind, namespace, selector, metadata_only)
+    async def list(
+        self, kind: Kind, namespace: str, selector: str = "", metadata_only: bool = False, fields: str = ""
+    ) -> list[Manifest]:
+        """All objects of a kind in a namespace, or those whose labels and fields match; without their content if so
+        wished."""
+        pages = self.pages(kind, namespace, selector, metadata_only, fields)
         return [one async for page, _ in pages for one in page]
 
     async def pages(
-        self, kind: Kind, namespace: str, selector: str = "", metadata_only: bool = False
+        self, kind: Kind, namespace: str, selector: str = "", metadata_only: bool = False, fields: str = ""
     ) -> AsyncIterator[Page]:
         """The same, some hundreds at a time, each time with the version of the whole list.
 
         Raises GoneError when reading has taken so long that the list is not known any more.
         """
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        query |= {"fieldSelector": fields} if fields else {}
         accept = _METADATA.format(list="List") if metadata_only else "application/json"
         while True:
             answer = await self._call("GET", kind.path(namespace), query=query, accept=accept, verb="list")
@@ -150,10 +154,16 @@ class Cluster:
         answer: Manifest = await self._call("PATCH", path, body=patch, query=query, content=_MERGE, verb="patch")
         return answer
 
-    async def delete(self, ref: Reference) -> None:
-        """Delete an object and what it owns; gone already is as good."""
+    async def delete(self, ref: Reference, version: str = "") -> None:
+        """Delete an object and what it owns; gone already is as good.
+
+        version: raises ConflictError if it has another resourceVersion by now.
+        """
+        body: Manifest = {"propagationPolicy": "Background"}
+        if version:
+            body["preconditions"] = {"resourceVersion": version}
         try:
-            await self._call("DELETE", ref.path, body={"propagationPolicy": "Background"}, verb="delete")
+            await self._call("DELETE", ref.path, body=body, verb="delete")
         except _NotFoundError:
             return
 

@@ -44,20 +44,28 @@ class Person(NamedTuple):
     name: str
     uid: int | None
     created: str
+    groups: tuple[str, ...] = ()
+    suspended: str = ""
 
     def manifest(self, called: str) -> Manifest:
         """The object as far as the operator reads it."""
-        spec = {"vo": self.vo, "sub": self.sub, "name": self.name, "uid": self.uid}
-        return {"metadata": {"name": called, "creationTimestamp": self.created}, "spec": spec}
+        who = {"vo": self.vo, "sub": self.sub, "name": self.name, "uid": self.uid}
+        spec = who | {"jobsSuspended": self.suspended}
+        meta = {"name": called, "creationTimestamp": self.created}
+        return {"metadata": meta, "spec": spec, "status": {"groups": list(self.groups)}}
 
 
 def person(manifest: Manifest) -> Person:
     """From a FacilityUser object."""
     spec = manifest.get("spec") or {}
-    texts = [one if isinstance(one := spec.get(key), str) else "" for key in ("vo", "sub", "name")]
+    keys = ("vo", "sub", "name", "jobsSuspended")
+    texts = [one if isinstance(one := spec.get(key), str) else "" for key in keys]
     uid = spec.get("uid")
     known = uid if isinstance(uid, int) else None
-    return Person(intern(texts[0]), texts[1], texts[2], known, manifest["metadata"].get("creationTimestamp", ""))
+    listed = (manifest.get("status") or {}).get("groups") or ()
+    groups = tuple(intern(one) for one in listed if isinstance(one, str) and one)
+    created = manifest["metadata"].get("creationTimestamp", "")
+    return Person(intern(texts[0]), texts[1], texts[2], known, created, groups, intern(texts[3]))
 
 
 class Held(NamedTuple):
@@ -86,8 +94,12 @@ def held(manifest: Manifest) -> Held:
 class Pod(NamedTuple):
     """A pod of the operator's in the batch namespace.
 
-    ended: seconds since the epoch at which its last container did; at which it was made, if nothing ever ran in it;
-    going: whether it is deleted already.
+    ended: seconds since the epoch at which its last container did; if nothing ever ran, at which it came to its node or
+    was made; going: whether it is deleted already; made: when; shape: the annotation; retiring: whether it is to take
+    no more jobs; unschedulable: whether no node has room for it; gated: since when something (Kueue) keeps it from
+    being looked at, 0 when nothing does; stalled: why its container cannot be started, as the kubelet says, "" when it
+    can; unready: since when it is not ready, 0 when it is: of a node that is lost nothing else is known for minutes;
+    placed: since when it has a node, 0 while it has none.
     """
 
     vo: str
@@ -95,21 +107,83 @@ class Pod(NamedTuple):
     phase: str
     ended: float
     going: bool
+    made: float = 0.0
+    shape: str = ""
+    retiring: bool = False
+    unschedulable: bool = False
+    gated: float = 0.0
+    stalled: str = ""
+    unready: float = 0.0
+    placed: float = 0.0
+
+    @property
+    def begun(self) -> float:
+        """Since when it could start: it may have waited for a node for long."""
+        return max(self.placed, self.made)
 
 
 def pod(manifest: Manifest) -> Pod:
     """From a Pod."""
     marks, status = labels(manifest), manifest.get("status") or {}
-    ended = max(_times(manifest, status.get("containerStatuses") or ()))
     vo, phase = intern(marks.get(names.LABEL_VO, "")), intern(str(status.get("phase", "")))
     going = bool(manifest["metadata"].get("deletionTimestamp"))
-    return Pod(vo, marks.get(names.LABEL_OWNER, ""), phase, ended, going)
+    made = datetime.fromisoformat(manifest["metadata"]["creationTimestamp"]).timestamp()
+    notes = manifest["metadata"].get("annotations") or {}
+    shape, retiring = intern(notes.get(names.ANNOTATION_SHAPE, "")), bool(notes.get(names.ANNOTATION_RETIRE))
+    conditions = (status.get("conditions") or ()) if phase == "Pending" else ()
+    gated = max((_since(one) for one in conditions if _unplaced(one, "SchedulingGated")), default=0.0)
+    placed = _placed(status) or made if (manifest.get("spec") or {}).get("nodeName") else 0.0
+    ended = max(*_times(manifest, status.get("containerStatuses") or ()), placed)
+    unready = max((_unready(one) for one in status.get("conditions") or ()), default=0.0)
+    return Pod(
+        vo,
+        marks.get(names.LABEL_OWNER, ""),
+        phase,
+        ended,
+        going,
+        made,
+        shape,
+        retiring,
+        unschedulable=any(_unplaced(one, "Unschedulable") for one in conditions),
+        gated=gated,
+        stalled=next((why for one in status.get("containerStatuses") or () if (why := _stalled(one))), ""),
+        unready=unready,
+        placed=placed,
+    )
 
 
 def virtual_organization(manifest: Manifest) -> Manifest:
     """A VirtualOrganization, without the record of who has written it."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
     return {**manifest, "metadata": meta}
+
+
+def _unplaced(condition: dict[str, Any], reason: str) -> bool:
+    """Kubernetes, "Pod Lifecycle": PodScheduled is False with this reason."""
+    false = condition.get("type") == "PodScheduled" and condition.get("status") == "False"
+    return false and condition.get("reason") == reason
+
+
+def _placed(status: dict[str, Any]) -> float:
+    """Since when PodScheduled is True; 0 where the status does not say it yet."""
+    said = [one for one in status.get("conditions") or () if one.get("type") == "PodScheduled"]
+    return max((_since(one) for one in said if one.get("status") == "True"), default=0.0)
+
+
+def _stalled(status: dict[str, Any]) -> str:
+    """What the kubelet says of a container that it cannot start; "" while it has only not come to that."""
+    why = str(((status.get("state") or {}).get("waiting") or {}).get("reason", ""))
+    return intern(why) if why not in ("", "ContainerCreating", "PodInitializing") else ""
+
+
+def _unready(condition: dict[str, Any]) -> float:
+    false = condition.get("type") == "Ready" and condition.get("status") != "True"
+    return _since(condition) if false else 0.0
+
+
+def _since(condition: dict[str, Any]) -> float:
+    since = condition.get("lastTransitionTime")
+    return datetime.fromisoformat(since).timestamp() if since else 0.0
 
 
 def _times(manifest: Manifest, states: Iterable[dict[str, Any]]) -> list[float]:

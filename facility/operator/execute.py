@@ -1,35 +1,55 @@
-"""Execute pods on demand: an owner with idle jobs gets a pod that works for them alone; ended pods are cleared away."""
+"""Execute pods on demand: jobs that wait become pods of their owners, as shares and limits allow, and none is killed.
+
+Each round reads the queues, decides (`facility.condor.share`), and does it: makes pods, asks others to take no more
+jobs, deletes what has ended, and says in people's objects how their jobs fare and why they wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from facility import names
 from facility.condor import idtoken
-from facility.condor.demand import ExecutePod, wanted
-from facility.operator.build.execute_pod import execute_pod
-from facility.operator.cluster import Cluster, ClusterError
-from facility.operator.entries import Pod
+from facility.condor.amounts import Shape
+from facility.condor.jobs import OwnerJobs
+from facility.condor.share import decide
+from facility.condor.situation import NOTHING, Decision, Phase, Pod
+from facility.operator import entries, situation
+from facility.operator.batch_status import BatchStatuses
+from facility.operator.cluster import Cluster, ClusterError, ConflictError
 from facility.operator.events import News
-from facility.operator.objects import CUSTOM, POD, SECRET, Manifest, Reference
+from facility.operator.fare import fare
+from facility.operator.making import Maker
+from facility.operator.objects import CUSTOM, POD, Manifest, Reference
 from facility.operator.pods import BatchPods
-from facility.operator.questions import Questions, QueueMaker
-from facility.operator.secrets import POOL, content
+from facility.operator.reading import Queue, QueueMaker, Reading
+from facility.operator.renewal import Renewal
+from facility.operator.room import Room
+from facility.operator.standing import Standing
 from facility.operator.validate import ValidatedVO
 from facility.site import Site
 from facility.users import FacilityUser
 
+__all__ = ["Demand", "Queue", "QueueMaker"]
 _LOG = logging.getLogger(__name__)
-_KEPT = 60  # seconds that an ended pod is kept for its log; as long, a pod that failed is not followed by another
-_PAUSE = 30  # seconds after which an owner whose pod was refused is tried again
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_KEPT = 60.0  # seconds that an ended pod is kept for its log
+_PAUSE = 30.0  # seconds after which an owner whose pod was refused is tried again
+_SUDDEN = 120.0  # seconds: what fails sooner would fail again, so its owner gets no other as long as it is kept
+#: seconds on a node after which a pod takes no more jobs, well before it would by itself, as its token grows old
+_OLD = idtoken.EXECUTE_LIFE * 0.45
+#: seconds after which a pod that has a node and does not start is given up: where the kubelet says that it cannot, and
+#: where it says nothing
+_STALLED, _SLOW = 120.0, 1200.0
+_DUE = "its cores are due to others by their shares"
+_FAILED = "The last execute pod failed as soon as it was made; another is tried within a minute."
 
 
 class Demand:
-    """Turns idle jobs into execute pods."""
+    """Turns waiting jobs into execute pods."""
 
     def __init__(
         self,
@@ -38,15 +58,24 @@ class Demand:
         now: Callable[[], float],
         queue: QueueMaker,
         pods: BatchPods,
-        period: float = 2,
+        period: float = 1,
     ) -> None:
-        """`queue`: makes a reader, one for each VO. `period`: seconds."""
-        self._cluster, self._site, self._now, self._pods, self._period = cluster, site, now, pods, period
-        self._questions = Questions(queue, self._key, site.schedd, self._said)
+        """`queue`: makes a reader; each VO has its own, so that none waits for another's. `period`: seconds."""
+        self._cluster, self._site, self._now, self._period = cluster, site, now, period
+        self._mirror = pods
         #: is told of a VO, as an object that events can be about, and what to say of it
         self.told: Callable[[Manifest, News], None] = lambda _vo, _news: None
-        self._refused: dict[str, float] = {}
-        self._troubles: dict[str, str] = {}
+        #: the last decision and what it was taken from, and seconds that all have taken, for whoever counts
+        self.decision, self.jobs, self.pods = Decision(), dict[str, OwnerJobs](), list[Pod]()
+        self.deciding = 0.0
+        self.standing = Standing(cluster, site)
+        self._reading = Reading(site, now, queue, period)
+        self._statuses = BatchStatuses(cluster, site)
+        self._maker = Maker(cluster, site, now, pods)
+        self._renewal = Renewal(now, self._maker.renew)
+        self._room = Room()
+        self._refused: dict[str, tuple[float, str]] = {}
+        self._trouble = ""
 
     async def run(self, served: Callable[[], Sequence[ValidatedVO]]) -> None:
         """For ever, every `period`. `served`: the VOs as they are at that time."""
@@ -54,93 +83,136 @@ class Demand:
             begun = self._now()
             try:
                 await self.once(served())
-                self._said("operator", "")
+                self._said("")
             except ClusterError as error:
-                self._said("operator", str(error))
+                self._said(str(error))
+            except Exception as error:  # a mistake that one queue or pod brings to light must not end the batch system
+                self._said(f"waiting jobs are not looked at: {type(error).__name__}: {error}", error)
             await asyncio.sleep(max(0.0, self._period - (self._now() - begun)))
 
     async def once(self, served: Sequence[ValidatedVO]) -> None:
         """One round. Raises ClusterError when the API server fails it."""
-        await self._clear({one.name for one in served if one.vo.closed})
-        answering = self._pods.answering()
+        await self._clear(served)
+        await self.standing.load(self._now())
         open_ = {one.name: one for one in served if one.vo.spec.batch.enabled and not one.vo.closed}
-        queued = {name: one for name, one in open_.items() if name in answering}
-        queues = await self._questions.ask(queued, self._period)
-        limits = {name: one.vo.spec.batch.max_execute_pods for name, one in queued.items()}
-        for owner in wanted(queues, self._counted(), limits):
-            found = _person(queued, owner)
-            if found and self._now() - self._refused.get(owner, float("-inf")) >= _PAUSE:
-                await self._try(*found)
+        answers = await self._reading.look(set(open_) & self._mirror.answering(), self._maker.key)
+        unknown = [name for name in open_ if name not in answers]
+        self.jobs = {one.owner: one for jobs in answers.values() for one in jobs}
+        self.pods = situation.pods(self._mirror.execute, self.jobs, unknown, self._site, self._now())
+        await self._decide(open_, [one.name for one in served if not one.vo.spec.batch.enabled])
+        await self._do(open_)
+        people = {user.owner: user for one in open_.values() for user in one.users}
+        await self._renewal.look(self._mirror.execute, people)
+        await self.standing.keep(self._now())
+        told = fare(open_.values(), self.jobs, self.pods, self.decision, self._hindered())
+        await self._statuses.tell(told, set(answers), self._now())
 
-    def _said(self, about: str, trouble: str) -> None:
-        """Into the log when it has changed, not every two seconds."""
-        if self._troubles.get(about, "") != trouble:
-            _LOG.warning("%s: %s", about, trouble or "well again")
-        self._troubles[about] = trouble
+    async def _decide(self, served: Mapping[str, ValidatedVO], ended: Collection[str]) -> None:
+        past = self.standing.of(self.jobs, self.pods, self._now())
+        lately = self._room.lately(self.pods, self._now())
+        seen = situation.situation(served, self.jobs, self.pods, self._site, past, ended, lately)
+        begun = time.monotonic()
+        self.decision = await asyncio.to_thread(decide, seen)  # a moment, with thousands of people
+        self.deciding += time.monotonic() - begun
+        self.standing.note(self.decision, self.jobs, self.pods, self._now())
 
-    def _counted(self) -> list[ExecutePod]:
-        """Pods that work or will, and those that failed just now: what failed at once would fail again at once."""
-        return [
-            ExecutePod(name, pod.owner)
-            for name, pod in self._pods.execute.items()
-            if pod.phase != "Succeeded" and not (pod.phase == "Failed" and self._old(pod))
-        ]
+    async def _do(self, served: Mapping[str, ValidatedVO]) -> None:
+        for name in self.decision.drop:
+            await self._drop(name)
+        for name, why in self._leaving().items():
+            await self._retire(name, why)
+        hindered = set(self._hindered())
+        for new in self.decision.create:
+            found = _person(served, new.owner)
+            if found and new.owner not in hindered and not await self._make(*found, new.shape):
+                hindered.add(new.owner)
 
-    def _old(self, pod: Pod) -> bool:
-        return self._now() - pod.ended >= _KEPT
-
-    async def _clear(self, closed: Collection[str]) -> None:
-        """Delete what has ended, and what works for people of closed VOs."""
-        for name, pod in list(self._pods.execute.items()):
-            ended = pod.phase in ("Succeeded", "Failed") and self._old(pod)
-            if (ended or pod.vo in closed) and not pod.going:
-                await self._cluster.delete(Reference(POD, self._site.namespaces.batch, name))
-
-    async def _try(self, served: ValidatedVO, user: FacilityUser) -> None:
-        """A pod that is refused, for one VO's image or quota say, is nobody else's trouble."""
-        about = f"execute pod for {user.owner}"
+    async def _make(self, one: ValidatedVO, user: FacilityUser, shape: Shape) -> bool:
+        """Whether the cluster has taken it. That one VO's image or quota is refused is nobody else's trouble."""
         try:
-            await self._create(served, user)
-            self._said(about, "")
-            self._refused.pop(user.owner, None)
+            await self._maker.make(one.vo, user, shape)
         except ClusterError as error:
-            self._said(about, str(error))
-            self._refused[user.owner] = self._now()
-            self.told(_object(served, self._site), News("Warning", "ExecutePodRefused", f"{about}: {error}"))
+            self._refuse(one, user.owner, str(error))
+            return False
+        self._refused.pop(user.owner, None)
+        return True
 
-    async def _create(self, served: ValidatedVO, user: FacilityUser) -> None:
-        """The Secret, then the pod that mounts it, then the pod as the Secret's owner: they go together."""
-        tail = "".join(secrets.choice(_LETTERS) for _ in range(5))
-        name = f"ep-{user.hub_user}-{tail}"
-        token = await self._token(user)
-        secret, pod = execute_pod(served.vo, user, self._site, name, token)
-        namespace = self._site.namespaces.batch
-        await self._cluster.create(secret)
-        ref = Reference(SECRET, namespace, secret["metadata"]["name"])
+    async def _drop(self, name: str) -> None:
+        """Delete a pod that has found no node, unless it has found one meanwhile, or has gone."""
+        if name not in self._mirror.execute or self._mirror.execute[name].going:
+            return
+        version = self._mirror.execute.version(name)
+        with suppress(ConflictError):
+            await self._cluster.delete(Reference(POD, self._site.namespaces.batch, name), version)
+
+    def _leaving(self) -> dict[str, str]:
+        """Pods that are to take no more jobs now, and why."""
+        now, known = self._now(), self._mirror.execute
+        staying = [pod for pod in self.pods if not pod.retiring and pod.phase is Phase.RUNNING and pod.name in known]
+        old = [pod.name for pod in staying if now - known[pod.name].begun > _OLD]
+        idle = [pod for pod in staying if pod.used == NOTHING]
+        useless = [pod.name for pod in idle if self.standing.hopeless(pod.owner, known[pod.name].begun, now)]
+        reasons = ((useless, "it takes none of the jobs that wait"), (old, "its token grows old"))
+        return {name: why for pods, why in (*reasons, (self.decision.retire, _DUE)) for name in pods}
+
+    async def _retire(self, name: str, why: str) -> None:
+        """Ask a pod to take no more jobs; it may have ended meanwhile."""
+        patch = {"metadata": {"annotations": {names.ANNOTATION_RETIRE: why}}}
         try:
-            made = await self._cluster.create(pod)
-            owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": made["metadata"]["uid"]}
-            await self._cluster.merge(ref, {"metadata": {"ownerReferences": [owner]}})
-            self._pods.execute.note(made, own=True)  # counted from now on, whenever the watch tells of it
-        except ClusterError:
-            # both: a pod without its Secret would wait for it for ever, and count as its owner's
-            await self._cluster.delete(Reference(POD, namespace, name))
-            await self._cluster.delete(ref)
-            raise
-        _LOG.info("execute pod %s for %s", name, user.owner)
+            answer = await self._cluster.merge(Reference(POD, self._site.namespaces.batch, name), patch)
+        except ClusterError as error:
+            _LOG.info("execute pod %s is asked to leave later: %s", name, error)
+            return
+        self._mirror.execute.note(answer, own=True)
+        _LOG.info("execute pod %s is asked to leave: %s", name, why)
 
-    async def _token(self, user: FacilityUser) -> str:
-        identity = f"{user.owner}@{names.TRUST_DOMAIN}"
-        return idtoken.mint(await self._key(), identity, idtoken.EXECUTE_SCOPES, self._now())
+    async def _clear(self, served: Sequence[ValidatedVO]) -> None:
+        """Delete what has ended, what works for people of closed VOs, and what never starts."""
+        known = {one.name: one for one in served}
+        for name, pod in list(self._mirror.execute.items()):
+            one = known.get(pod.vo)
+            ended = pod.phase in ("Succeeded", "Failed") and self._now() - pod.ended >= _KEPT
+            if (ended or (one and one.vo.closed)) and not pod.going:
+                await self._cluster.delete(Reference(POD, self._site.namespaces.batch, name))
+            elif why := self._stalled(pod):
+                await self._drop(name)
+                if one:
+                    self._refuse(one, pod.owner, f"{name} did not start: {why}")
 
-    async def _key(self) -> bytes:
-        pool = await self._cluster.read(Reference(SECRET, self._site.namespaces.batch, POOL))
-        if pool is None:
-            raise ClusterError(f"Secret {POOL} is missing; it is made again within seconds")
-        return content(pool)[idtoken.KEY_NAME]
+    def _stalled(self, pod: entries.Pod) -> str:
+        """Why a pod that has a node is given up; "" while it may start yet."""
+        age = self._now() - pod.begun
+        if pod.phase != "Pending" or not pod.placed or pod.going or age < _STALLED:
+            return ""
+        return pod.stalled or ("its node has not got it to run" if age > _SLOW else "")
+
+    def _hindered(self) -> dict[str, str]:
+        """Owners for whom no pod can be made now, and why: one that has just failed at once, or was refused."""
+        now = self._now()
+        failed = [
+            pod.owner
+            for pod in self._mirror.execute.values()
+            if pod.phase == "Failed" and pod.ended - pod.begun < _SUDDEN and now - pod.ended < _KEPT
+        ]
+        refused = {owner: error for owner, (when, error) in self._refused.items() if now - when < _PAUSE}
+        told = {owner: f"The cluster has no execute pod for them: {error}" for owner, error in refused.items()}
+        return dict.fromkeys(failed, _FAILED) | told
+
+    def _refuse(self, one: ValidatedVO, owner: str, error: str) -> None:
+        about = f"execute pod for {owner}"
+        if self._refused.get(owner, (0.0, ""))[1] != error:
+            _LOG.warning("%s: %s", about, error)
+        self._refused[owner] = self._now(), error
+        self.told(_object(one, self._site), News("Warning", "ExecutePodRefused", f"{about}: {error}"))
+
+    def _said(self, trouble: str, mistake: Exception | None = None) -> None:
+        """Into the log when it has changed, not every round; a mistake of ours with the place where it is."""
+        if self._trouble != trouble:
+            _LOG.log(logging.ERROR if mistake else logging.WARNING, "%s", trouble or "well again", exc_info=mistake)
+        self._trouble = trouble
 
 
-def _person(served: dict[str, ValidatedVO], owner: str) -> tuple[ValidatedVO, FacilityUser] | None:
+def _person(served: Mapping[str, ValidatedVO], owner: str) -> tuple[ValidatedVO, FacilityUser] | None:
     vo = served.get(owner.partition("_")[0])
     found = [user for user in vo.users if user.owner == owner] if vo else []
     return (vo, found[0]) if vo and found else None

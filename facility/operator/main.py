@@ -22,6 +22,7 @@ from pathlib import Path
 from facility import site as sites
 from facility.operator import serving
 from facility.operator.cluster import Cluster, ClusterError
+from facility.operator.cordon import Cordon
 from facility.operator.discovery import Discovery
 from facility.operator.execute import Demand
 from facility.operator.gauges import Gauges
@@ -29,6 +30,7 @@ from facility.operator.hosts import Hosts
 from facility.operator.leader import Leader, LostError
 from facility.operator.metrics import Metrics
 from facility.operator.pods import BatchPods
+from facility.operator.pool_metrics import Pool
 from facility.operator.queues import DIRECTORY, Reader
 from facility.operator.reconcile import Reconciler, World
 from facility.site import Site
@@ -70,9 +72,12 @@ async def _meet_demand(world: World, reconciler: Reconciler, metrics: Metrics) -
     site = world.site
     demand = Demand(world.cluster, site, world.now, lambda vo, key: Reader(site, key, world.now, DIRECTORY / vo), pods)
     demand.told = reconciler.recorder.tell
+    metrics.registry.register(Pool(demand))
     async with asyncio.TaskGroup() as group:
         group.create_task(pods.run())
         group.create_task(demand.run(lambda: reconciler.served))
+        if site.batch.drain_waits:
+            group.create_task(Cordon(world.cluster, site).run())
 
 
 async def _first(*parts: Coroutine[object, object, object]) -> bool:

@@ -17,6 +17,7 @@ _PLURALS = {
     "FacilityUser": "facilityusers",
     "Lease": "leases",
     "NetworkPolicy": "networkpolicies",
+    "Node": "nodes",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",
@@ -63,6 +64,7 @@ class Reference(NamedTuple):
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
 POD = Kind("v1", "Pod")
+NODE = Kind("v1", "Node")
 SECRET = Kind("v1", "Secret")
 SERVICE = Kind("v1", "Service")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount")

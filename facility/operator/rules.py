@@ -131,6 +131,7 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
             "a service has the audience of a lake: one token would open both",
         ),
     ),
+    "spec.batch.shares": (Rule(_once("group"), "one group has two shares: give each group one"),),
     "spec.services": (
         Rule(_once("name"), "one service is there twice: give each service a name of its own"),
         Rule(_once("audience"), "two services have one audience: make one service of them"),

@@ -28,7 +28,7 @@ _ASKED = 1000  # requests whose times are counted
 def crowd(stage: Stage) -> dict[str, Row]:
     """Seconds of a sign-in, the hub's memory before and after, and its answers to people who are signed in."""
     before = _hub(stage)
-    with _accounts(stage) as (crowded, vo):
+    with accounts(stage, PEOPLE) as (crowded, vo):
         signing_in, asked = asyncio.run(_come(crowded, vo))
     after = _hub(stage)
     quick = statistics.quantiles(asked, n=100)
@@ -53,9 +53,9 @@ def _hub(stage: Stage) -> float:
 
 
 @contextmanager
-def _accounts(stage: Stage) -> Iterator[tuple[Stage, world.DemoVO]]:
-    """The issuer of escape with 500 more people, until the end."""
-    names = [f"crowd{number:03}" for number in range(PEOPLE)]
+def accounts(stage: Stage, people: int) -> Iterator[tuple[Stage, world.DemoVO]]:
+    """The issuer of escape with so many more people, until the end: the VO is applied, nobody has signed in."""
+    names = [f"crowd{number:03}" for number in range(people)]
     more = tuple(world.Account(name, ("/escape",), f"crowd-{name}") for name in names)
     vo = dataclasses.replace(world.ESCAPE, people=(*world.ESCAPE.people, *more))
     passwords = stage.passwords | {name: secrets.token_urlsafe(9) for name in names}
@@ -66,7 +66,7 @@ def _accounts(stage: Stage) -> Iterator[tuple[Stage, world.DemoVO]]:
     finally:
         _people(stage, world.ESCAPE, place.material().passwords)
         gone = [f"escape-{name}" for name in names]
-        for begin in range(0, PEOPLE, 100):
+        for begin in range(0, people, 100):
             some = gone[begin : begin + 100]
             stage.cluster.do("delete", "facilityuser", "-n", "facility", "--ignore-not-found", "--wait=false", *some)
 
@@ -91,7 +91,7 @@ async def _come(stage: Stage, vo: world.DemoVO) -> tuple[list[float], list[float
             signing_in.append(time.monotonic() - began)
             asked.extend([await _ask(person) for _ in range(requests)])
 
-    await _until_reached(stage, vo)
+    await until_reached(stage, vo)
     names = [account.name for account in vo.people if account.name.startswith("crowd")]
     await asyncio.gather(*(one(name, 0) for name in names))
     last = names[-_AT_A_TIME:]
@@ -100,7 +100,7 @@ async def _come(stage: Stage, vo: world.DemoVO) -> tuple[list[float], list[float
     return counted, asked
 
 
-async def _until_reached(stage: Stage, vo: world.DemoVO) -> None:
+async def until_reached(stage: Stage, vo: world.DemoVO) -> None:
     """Until the issuer's new pod is where its Service leads: connections to the old one hang for two minutes."""
     quick = aiohttp.ClientTimeout(total=3)
     async with asyncio.timeout(60), stage.at_hub(vo, vo.person.name) as person:

@@ -28,7 +28,7 @@ from tests.fakes import issuer as development
 from tests.fakes.broker_world import COMPUTE, EMBARGOED, EXCHANGE, JWT, LAKE, OPEN, SITE, identity
 
 PEOPLE, FEW = 10_000, 100
-ROUNDS, SHORT = 5, 4.0  # seconds of each half of a round
+ROUNDS, SHORT = 9, 4.0  # seconds of each half of a round
 PORT, ISSUER_PORT = 28443, 28444
 _AT_A_TIME = 12
 _SCOPES = ["openid", "offline_access", EMBARGOED, OPEN, *COMPUTE]

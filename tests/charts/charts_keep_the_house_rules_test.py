@@ -139,15 +139,13 @@ def test_no_secret_goes_into_an_environment(charts: Charts, case: Case) -> None:
     assert [of for of, env in found if "secret" in env.lower()] == []
 
 
-def test_no_volume_of_secrets_or_certificates_is_mounted_in_a_way_that_keeps_changes_away(
-    charts: Charts, case: Case
-) -> None:
+def test_no_volume_is_mounted_in_a_way_that_keeps_changes_away(charts: Charts, case: Case) -> None:
     kept = [
         of
         for of, spec in pods(charts.objects(case))
         for one in _all(spec)
         for mount in one.get("volumeMounts", [])
-        if "subPath" in mount and mount["name"] != "site"
+        if "subPath" in mount
     ]
     assert kept == []
 

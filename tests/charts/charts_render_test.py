@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.charts.conftest import Conform
-from tests.charts.rendering import SOURCE, Case, Charts
+from tests.charts.rendering import KUBERNETES, SOURCE, Case, Charts
 from tests.charts.rendering import charts as names
 
 
@@ -32,6 +32,22 @@ def test_each_set_of_values_says_by_its_name_what_it_is_for(chart: str) -> None:
     found = sorted(path.name for path in (SOURCE / chart / "ci").iterdir())
     assert found, f"{chart} has no ci/NN-purpose-values.yaml"
     assert [name for name in found if not re.fullmatch(r"\d\d-[a-z0-9-]+-values\.yaml", name)] == []
+
+
+def test_pods_without_apparmor_are_refused_where_the_namespace_of_the_chart_would_refuse_them(charts: Charts) -> None:
+    chart = charts.chart("operator")
+    where = (
+        "--kube-version",
+        KUBERNETES,
+        "--namespace",
+        "facility",
+        "--values",
+        str(chart / "ci/01-minimal-values.yaml"),
+    )
+    command = ("template", "operator", str(chart), *where, "--set", "site.batch.apparmorProfile=Unconfined")
+    with pytest.raises(AssertionError, match="Pod Security level baseline"):
+        charts.helm(*command)
+    assert "apparmorProfile: Unconfined" in charts.helm(*command, "--set", "createNamespaces=false")
 
 
 @pytest.mark.parametrize("chart", names())

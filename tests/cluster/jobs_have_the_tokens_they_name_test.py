@@ -14,32 +14,12 @@ from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import world
 from facility.dev.demo.kernel import CellError
 from facility.dev.demo.mainjob import Outcome, Stage, result
+from tests.cluster.batch import HELD, IDLE, RUNNING, in_kernel, queue
 from tests.cluster.changing import change
-from tests.cluster.shipping import ship
 from tests.cluster.waiting import until_reason
 
 pytestmark = pytest.mark.cluster
-#: JobStatus
-IDLE, RUNNING, HELD = 1, 2, 5
 BY_A_USER = 1  # HoldReasonCode; what holds for want of a token uses it, too, with a subcode of its own
-#: what the kernel runs before all else
-SENDING = """
-import json, time, htcondor2, submit
-schedd = submit.located()
-def sent(**more):
-    plain = {"executable": "/bin/sleep", "arguments": "600", "transfer_executable": "false", "request_memory": "100MB",
-             "should_transfer_files": "YES", "when_to_transfer_output": "ON_EXIT", "log": "sent.log"}
-    placed = schedd.submit(htcondor2.Submit(plain | more), spool=True)
-    schedd.spool(placed)
-    return placed.cluster()
-def status(cluster):
-    return [job["JobStatus"] for job in schedd.query(f"ClusterId == {cluster}", ["JobStatus"])][0]
-def until(cluster, wanted, seconds=180):
-    end = time.monotonic() + seconds
-    while status(cluster) != wanted:
-        assert time.monotonic() < end, dict(schedd.query(f"ClusterId == {cluster}")[0])
-        time.sleep(1)
-"""
 #: what a job runs that tells which tokens it has
 TELL = """
 import base64, json, os, pathlib
@@ -74,15 +54,8 @@ print("RESULT", json.dumps({"running": running, "waiting": waiting, "own": own})
 
 
 async def run(stage: Stage, account: str, code: str, seconds: float = 300) -> str:
-    """What a cell printed in a kernel of that person of cms, who has `tell.py` and the demo's submit code."""
-    async with stage.at_hub(world.CMS, account) as person:
-        await person.sign_in()
-        await person.spawn()
-        await ship(person, "submit")
-        await person.put("tell.py", TELL)
-        async with person.kernel() as kernel:
-            await kernel.run(SENDING)
-            return await kernel.run(code, seconds)
+    """What a cell printed in a kernel of that person of cms, who has `tell.py`."""
+    return await in_kernel(stage, account, code, seconds, {"tell.py": TELL})
 
 
 def test_a_job_has_the_lakes_token_and_of_others_exactly_what_it_names(stage: Stage, outcome: Outcome) -> None:
@@ -106,7 +79,9 @@ def test_a_job_that_names_another_service_is_refused_with_a_sentence(stage: Stag
 @pytest.fixture
 def carol(stage: Stage, outcome: Outcome) -> Iterator[str]:
     """A person of cms whose session may end; nothing of hers is left afterwards."""
+    limit(stage, 4)  # one job's cores
     yield "carol"
+    limit(stage, None)
     change(stage, world.CMS, "carol", aup_due=False)
     with suppress(ClusterError):  # there may be none
         queue(stage, "condor_rm", "-constraint", 'Owner == "cms_carol"')
@@ -117,6 +92,12 @@ def carol(stage: Stage, outcome: Outcome) -> Iterator[str]:
             await person.stop()
 
     asyncio.run(stop())
+
+
+def limit(stage: Stage, cores: int | None) -> None:
+    """How many cores one person of cms may have at a time; None: as many as there are."""
+    patch = json.dumps({"spec": {"batch": {"maxCpusPerPerson": cores}}})
+    stage.cluster.do("patch", "vo", world.CMS.name, "-n", "facility", "--type=merge", "-p", patch)
 
 
 def test_jobs_wait_for_a_sign_in_and_go_on_by_themselves_after_it(stage: Stage, carol: str) -> None:
@@ -160,8 +141,3 @@ def ads(stage: Stage) -> list[dict[str, Any]]:
     told = queue(stage, "condor_q", "-all", "-constraint", 'Owner == "cms_carol"', "-json", "-attributes", shown)
     found: list[dict[str, Any]] = json.loads(told) if told.strip() else []
     return found
-
-
-def queue(stage: Stage, *command: str) -> str:
-    """Output of one of HTCondor's tools at the access point of cms."""
-    return stage.cluster.execute("facility-batch", "ap-cms-0", "access-point", list(command))

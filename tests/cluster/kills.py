@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo.mainjob import Stage
 from tests.cluster.node import on_node
 
@@ -31,6 +33,21 @@ def ready(stage: Stage, namespace: str, component: str, old: set[str]) -> bool:
     conditions = [c for pod in pods for c in pod["status"].get("conditions", []) if c["type"] == "Ready"]
     new = pods and not old & {pod["metadata"]["uid"] for pod in pods}
     return bool(new) and len(conditions) == len(pods) and all(c["status"] == "True" for c in conditions)
+
+
+def starts(stage: Stage, namespace: str, component: str) -> dict[str, int]:
+    """How often the containers of each of a part's pods were started again."""
+    return {
+        pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
+        for pod in stage.cluster.items(*of_component(namespace, component))
+    }
+
+
+def started_again(stage: Stage, namespace: str, component: str, before: dict[str, int]) -> bool:
+    """Whether all those pods' containers were started again since then, and are ready."""
+    now = starts(stage, namespace, component)
+    again = all(now.get(pod, 0) > count for pod, count in before.items())
+    return again and ready(stage, namespace, component, set())
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Replicas:
         """End it; what is given tells whether it is back."""
         if not at_once or not stage.node:
             return Pods(self.name, self.namespace, self.component).kill(stage, at_once=at_once)
-        before = self._starts(stage)
+        before = starts(stage, self.namespace, self.component)
         # the first program of a container cannot be killed from inside; the brackets: not this script itself
         pattern = self.module.replace(".", "[.]")
         found = f"tr '\\0' ' ' <$p/cmdline | grep -q -- '-m {pattern} '"
@@ -72,17 +89,7 @@ class Replicas:
         return lambda: self._again(stage, before)
 
     def _again(self, stage: Stage, before: dict[str, int]) -> bool:
-        now = self._starts(stage)
-        started = all(now.get(pod, 0) > count for pod, count in before.items())
-        return started and ready(stage, self.namespace, self.component, set())
-
-    def _starts(self, stage: Stage) -> dict[str, int]:
-        """How often the containers of each pod were started again."""
-        pods = stage.cluster.items(*of_component(self.namespace, self.component))
-        return {
-            pod["metadata"]["name"]: sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
-            for pod in pods
-        }
+        return started_again(stage, self.namespace, self.component, before)
 
 
 #: the numbers of the processes of a module, the first argument; given a signal too, ends them by it
@@ -119,7 +126,46 @@ class Programs:
         return set(stage.cluster.execute(self.namespace, pod, self.container, asked).split())
 
 
-Part = Pods | Programs | Replicas
+#: ends a container from within: its programs at once; where its first process is the program itself, which nothing in
+#: the container can kill, by asking
+_END = """
+import os, signal
+own = {1, os.getpid(), os.getppid()}
+found = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in own]
+for pid in found or [1]:
+    os.kill(pid, signal.SIGKILL if found else signal.SIGTERM)
+"""
+
+
+@dataclass(frozen=True)
+class Containers:
+    """A part that is a whole container of a pod, which goes on meanwhile: the kubelet starts it again."""
+
+    name: str
+    namespace: str
+    container: str
+    pod: str
+
+    def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
+        """End it, always by its own process's end; what is given tells whether it is back."""
+        before, _ = self._restarts(stage)
+        with suppress(ClusterError):  # what ends the container may be ended with it
+            stage.cluster.execute(self.namespace, self.pod, self.container, ["python3", "-c", _END])
+
+        def back() -> bool:
+            count, running = self._restarts(stage)
+            return running and count > before
+
+        return back
+
+    def _restarts(self, stage: Stage) -> tuple[int, bool]:
+        """How often it was started again, and whether it runs now."""
+        found = stage.cluster.get("pod", self.pod, "-n", self.namespace)["status"]["containerStatuses"]
+        (one,) = (status for status in found if status["name"] == self.container)
+        return int(one["restartCount"]), bool(one["ready"])
+
+
+Part = Pods | Programs | Containers | Replicas
 
 
 @dataclass(frozen=True)

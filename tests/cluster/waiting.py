@@ -41,11 +41,13 @@ def until_reason(stage: Stage, user: str, reason: str, seconds: float) -> None:
 
 def until_token(stage: Stage, pod: str, *, there: bool, seconds: float = 40) -> None:
     """The token for the lake is in a user's pod, or is not."""
-
-    def so() -> bool:
-        return ("lake" in stage.cluster.execute(USERS, pod, "notebook", ["ls", "/run/token"]).split()) == there
-
+    so = lambda: has_token(stage, pod) == there  # noqa: E731
     stage.cluster.wait_for(f"token of {pod} {'there' if there else 'gone'}", so, seconds)
+
+
+def has_token(stage: Stage, pod: str) -> bool:
+    """Whether the token for the lake is in a user's pod."""
+    return "lake" in stage.cluster.execute(USERS, pod, "notebook", ["ls", "/run/token"]).split()
 
 
 def until_usable(stage: Stage, vo: world.DemoVO, seconds: float = 120) -> None:

@@ -20,7 +20,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.fakes.patches import merged, selected
+from tests.fakes.patches import having, merged, selected
 from tests.fakes.patience import PATIENCE
 
 Object = dict[str, Any]
@@ -29,6 +29,7 @@ GROUP = "analysis-facility.io/v1alpha1"
 KINDS = {
     "v1": {
         "configmaps": "ConfigMap",
+        "nodes": "Node",
         "pods": "Pod",
         "secrets": "Secret",
         "services": "Service",
@@ -231,7 +232,9 @@ class ApiServer:
         if request.query.get("watch") == "true":
             return await self._watch(request, key)
         selector = request.query.get("labelSelector", "")
-        found = [one for other, one in self.objects.items() if other[:3] == key[:3] and selected(one, selector)]
+        fields = request.query.get("fieldSelector", "")
+        same = [one for other, one in self.objects.items() if other[:3] == key[:3]]
+        found = [one for one in same if selected(one, selector) and having(one, fields)]
         begin, size = int(request.query.get("continue", "0")), int(request.query.get("limit", str(len(found) or 1)))
         more = {"continue": str(begin + size)} if begin + size < len(found) else {}
         page: list[Object] | None = found[begin : begin + size]
@@ -302,7 +305,11 @@ class ApiServer:
     async def _delete(self, request: web.Request) -> web.Response:
         key = self._key(request)
         self._note(request, key)
-        self._found(key)
+        found = self._found(key)
+        options = await request.json() if request.can_read_body else {}
+        version = options.get("preconditions", {}).get("resourceVersion")
+        if version not in (None, found["metadata"]["resourceVersion"]):
+            raise _failure(web.HTTPConflict, "Conflict", "the resourceVersion is another than in the preconditions")
         self._end(key)
         return web.json_response({"kind": "Status", "status": "Success"})
 

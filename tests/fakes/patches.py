@@ -27,3 +27,15 @@ def selected(manifest: dict[str, Any], selector: str) -> bool:
         if (labels.get(name) == value) == ("!=" in term):
             return False
     return True
+
+
+def having(manifest: dict[str, Any], fields: str) -> bool:
+    """Whether an object's fields are as a field selector wants them."""
+    for term in filter(None, fields.split(",")):
+        path, _, value = term.partition("=")
+        found: Any = manifest
+        for name in path.split("."):
+            found = found.get(name, "") if isinstance(found, dict) else ""
+        if str(found).lower() != value.lower():
+            return False
+    return True

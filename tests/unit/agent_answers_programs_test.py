@@ -312,3 +312,8 @@ def test_more_than_the_broker_gives_is_not_to_be_had_and_the_longest_there_is_is
 def test_a_new_token_is_asked_for_with_the_most_that_the_broker_gives(agent: Agent) -> None:
     assert agent.ask(new=True)["access_token"] == "token-3.lake.test"
     assert agent.broker.asked[-1]["min_valid"] == "40"
+
+
+def test_a_program_asks_how_its_persons_jobs_fare(agent: Agent) -> None:
+    agent.broker.jobs = {"user": "cms-alice", "known": True, "waiting": "2 jobs wait: a pod is starting."}
+    assert agent.ask(batch=True) == {"batch": agent.broker.jobs}

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from facility.broker.groups import AGAIN
 from facility.broker.store import Kind
-from tests.fakes.broker_world import OPEN, SECRETS, SITE, World, eventually, facility
+from tests.fakes.broker_world import OPEN, SECRETS, SITE, USERS, World, eventually, facility
 from tests.fakes.token_issuer import Key, problem
 
 OLD = SITE.groups_refresh
@@ -284,3 +284,13 @@ async def test_groups_that_cannot_be_stored_are_known_in_memory_and_stored_later
     await world.token()
     async with world.running_broker():
         assert (await world.standing())["groups"] == ["/cms/production"]
+
+
+async def test_the_persons_object_has_the_groups_by_which_cores_are_shared_out(world: World) -> None:
+    def written() -> list[str]:
+        return list(world.api.objects[f"{USERS}/cms-alice"].get("status", {}).get("groups", []))
+
+    await eventually(lambda: written() == sorted(MINE))
+    world.issuer.groups["sub-alice"] = ["/cms/production"]
+    await grown_old(world)
+    await eventually(lambda: written() == ["/cms/production"])

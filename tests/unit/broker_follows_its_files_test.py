@@ -15,8 +15,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from facility.broker.app import look_after, serve
-from facility.broker.files import Certificate, Settings, Trust
+from facility.broker.files import Certificate, Trust
 from facility.broker.shelf import Shelf
+from facility.site import Settings, Site
 from tests.fakes.authority import Authority
 from tests.fakes.broker_world import SITE, facility
 from tests.fakes.patience import PATIENCE
@@ -84,28 +85,43 @@ def test_the_trust_bundle_is_read_again_when_it_changes_and_kept_when_it_is_brok
 async def test_changed_settings_end_the_process_so_that_it_starts_with_them(tmp_path: Path) -> None:
     authority(tmp_path, "ca").write(tmp_path, "127.0.0.1")
     path, stop = tmp_path / "site.yaml", asyncio.Event()
-    path.write_text("publicUrl: https://one.test")
-    looking = asyncio.create_task(look_after(Certificate(tmp_path), Settings(path), stop, every=0.001))
+    path.write_text(written(SITE))
+    looking = asyncio.create_task(look_after(Certificate(tmp_path), Settings.read(path), stop, every=0.001, apart=0.01))
     await asyncio.sleep(0)
     assert not stop.is_set()
     path.unlink()  # for a moment, as between two syncs of a volume
-    path.write_text("publicUrl: https://two.test")
+    path.write_text(written(SITE.model_copy(update={"public_url": "https://two.test"})))
     await asyncio.wait_for(looking, PATIENCE)
     assert stop.is_set()
+
+
+@pytest.mark.parametrize("bad", ["publicUrl: https://two.test", "{", "a: b: c"])
+async def test_settings_that_nothing_can_start_with_leave_the_broker_as_it_is(
+    tmp_path: Path, bad: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority(tmp_path, "ca").write(tmp_path, "127.0.0.1")
+    path, stop = tmp_path / "site.yaml", asyncio.Event()
+    path.write_text(written(SITE))
+    settings = Settings.read(path)
+    path.write_text(bad)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(look_after(Certificate(tmp_path), settings, stop, every=0.001), 0.5)
+    assert "goes on with those before" in caplog.text
+    assert not stop.is_set()
 
 
 async def test_being_told_to_end_ends_the_watch_of_files_at_once(tmp_path: Path) -> None:
     authority(tmp_path, "ca").write(tmp_path, "127.0.0.1")
     path, stop = tmp_path / "site.yaml", asyncio.Event()
-    path.write_text("publicUrl: https://one.test")
+    path.write_text(written(SITE))
     stop.set()
-    await asyncio.wait_for(look_after(Certificate(tmp_path), Settings(path), stop), PATIENCE)
+    await asyncio.wait_for(look_after(Certificate(tmp_path), Settings.read(path), stop), PATIENCE)
 
 
 async def test_the_process_serves_from_its_files_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
     async with facility(tmp_path) as world:
         world.authority.write(tmp_path / "etc" / "tls", "127.0.0.1")
-        (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
+        (tmp_path / "etc" / "site.yaml").write_text(written(SITE))
         port, metrics = free_port(), free_port()
         files = tmp_path / "etc", world.keys, world.authority.bundle
         serving = asyncio.create_task(serve(*files, world.connect, port, metrics))
@@ -122,12 +138,17 @@ async def test_a_part_that_fails_ends_the_process_which_begins_anew(
 
     async with facility(tmp_path) as world:
         world.authority.write(tmp_path / "etc" / "tls", "127.0.0.1")
-        (tmp_path / "etc" / "site.yaml").write_text(yaml.safe_dump(SITE.model_dump(mode="json", by_alias=True)))
+        (tmp_path / "etc" / "site.yaml").write_text(written(SITE))
         files = tmp_path / "etc", world.keys, world.authority.bundle
         monkeypatch.setattr(Shelf, "run", fails)
         await asyncio.wait_for(serve(*files, world.connect, free_port(), free_port()), PATIENCE)
     assert "a part of the broker has failed: RuntimeError" in caplog.text
     assert "secret-bytes" not in caplog.text
+
+
+def written(site: Site) -> str:
+    """As the charts write it."""
+    return yaml.safe_dump(site.model_dump(mode="json", by_alias=True))
 
 
 async def eventually_reaches(url: str, context: ssl.SSLContext) -> None:

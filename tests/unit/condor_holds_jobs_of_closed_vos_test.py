@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from facility.condor import config, credmon
+from facility.condor import access_point_config, credmon
 from facility.condor.credentials import Credentials, File
 from facility.condor.eviction import PERIOD, Eviction
 from facility.condor.hold_codes import CLOSED, POLICY
 from facility.condor.jobs import OwnerJobs
 from facility.condor.keeper import Keeper
 from facility.condor.reconfigure import Reconfigure
+from facility.condor.suspension import Suspension
+from facility.condor.user_records import Records
 from facility.condor.waiting import Waiting
 from facility.operator.build.access_point import credmon_settings
 from facility.vo import VirtualOrganization
@@ -31,7 +33,7 @@ HELD_BY_US = {"HoldReasonCode": POLICY, "HoldReasonSubCode": CLOSED, "NumHolds":
 
 def policy(of: VirtualOrganization, name: str, job: dict[str, Any]) -> Any:
     """What a macro of the access point says of a job; False where there is none, as HTCondor has it."""
-    text = read(config.access_point(of, site()), name)[name]
+    text = read(access_point_config.access_point(of, site()), name)[name]
     return classad2.ExprTree(text).eval(classad2.ClassAd(job)) if text else False
 
 
@@ -74,7 +76,7 @@ def test_a_closed_vo_lets_nothing_go(job: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("of", [OPEN, SUSPENDED])
 def test_it_happens_within_seconds(of: VirtualOrganization) -> None:
-    found = read(config.access_point(of, site()), "PERIODIC_EXPR_INTERVAL", "MAX_PERIODIC_EXPR_INTERVAL")
+    found = read(access_point_config.access_point(of, site()), "PERIODIC_EXPR_INTERVAL", "MAX_PERIODIC_EXPR_INTERVAL")
     assert {name: int(value) <= 10 for name, value in found.items()} == dict.fromkeys(found, True)
 
 
@@ -113,7 +115,18 @@ class Monitor:
         made = Eviction(self.clock, self.log.append, call)
         told = Reconfigure((), ("/bin/true",) if reconfigured else ("/bin/false",), self.log.append)
         waiting = Waiting(self.clock, self.log.append)
-        self.monitor = credmon.Monitor(keeper, self.queue, told, directory / "status", waiting, made)  # type: ignore[arg-type]
+        records = Records(directory / "limits.json", self.clock, self.log.append, lambda: "")
+        suspension = Suspension(self.clock, self.log.append, lambda command: "")
+        self.monitor = credmon.Monitor(
+            keeper,
+            self.queue,
+            told,
+            directory / "status",
+            waiting,
+            records,
+            suspension,
+            made,  # type: ignore[arg-type]
+        )
 
     def turn(self) -> int:
         """One round; how often jobs have been told to end by now."""

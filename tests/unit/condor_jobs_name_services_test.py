@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from facility.condor import config, services
+from facility.condor import access_point_config, services
 from facility.condor.credentials import File
 from facility.condor.keeper import LINGER
 from facility.vo import VirtualOrganization
@@ -32,7 +32,7 @@ def with_services(lakes: int = 1, more: bool = True) -> VirtualOrganization:
 
 
 def macros(of: VirtualOrganization, *names: str) -> dict[str, str]:
-    return read(config.access_point(of, site()), *names)
+    return read(access_point_config.access_point(of, site()), *names)
 
 
 def needed(of: VirtualOrganization, **job: Any) -> Any:

@@ -76,7 +76,7 @@ def test_accounts_have_a_group_of_their_own_and_no_way_to_sign_in() -> None:
         "cms_bob:x:20002:20002::/nonexistent:/usr/sbin/nologin",
     ]
     assert files["group"] == "cms_alice:x:20001:\ncms_bob:x:20002:\n"
-    assert all(line.split(":")[1] == "!" for line in files["shadow"].splitlines())
+    assert all(line.split(":")[1] == "*" for line in files["shadow"].splitlines())
 
 
 def test_two_people_never_have_one_uid() -> None:
@@ -91,7 +91,9 @@ def test_no_person_has_a_uid_of_the_system() -> None:
 
 
 def test_slots_have_accounts_that_no_person_can_have() -> None:
-    uids = [int(line.split(":")[2]) for line in accounts.slots(64)["passwd"].splitlines()]
+    lines = accounts.slots(64)["passwd"].splitlines()
+    uids = [int(line.split(":")[2]) for line in lines]
+    assert lines[0].endswith(":/tmp:/bin/bash"), "condor_ssh_to_job begins their shell"
     assert len(set(uids)) == 64
     assert max(uids) < accounts.LOWEST_UID
 

@@ -11,6 +11,9 @@ import pytest
 
 from facility.condor import job_wrapper, layout, start
 
+#: of dask's processes
+ROLES = ("WORKER", "CLIENT", "SCHEDULER")
+
 
 def below(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
@@ -99,3 +102,14 @@ def test_arguments_reach_the_job_as_they_are(tmp_path: Path) -> None:
     command = ["/bin/sh", str(program), "/usr/bin/printf", "%s|", "a b", "$HOME", "*", ""]
     done = subprocess.run(command, env={}, capture_output=True, text=True, check=True)
     assert done.stdout == "a b|$HOME|*||"
+
+
+def test_workers_of_dask_speak_tls_with_what_they_came_with_and_other_jobs_know_nothing_of_it(tmp_path: Path) -> None:
+    assert not [name for name in wrapped(tmp_path) if name.startswith("DASK")]
+    brought = tmp_path / "facility-dask.pem"
+    brought.write_text("key and certificate")
+    seen = {name: value for name, value in wrapped(tmp_path).items() if name.startswith("DASK_DISTRIBUTED__COMM__")}
+    assert seen.pop("DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME") == "tls"
+    assert seen.pop("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION") == "true"
+    files = {f"DASK_DISTRIBUTED__COMM__TLS__{role}__{kind}" for role in ROLES for kind in ("CERT", "KEY")}
+    assert seen == dict.fromkeys({"DASK_DISTRIBUTED__COMM__TLS__CA_FILE", *files}, str(brought))

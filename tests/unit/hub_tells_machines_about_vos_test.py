@@ -35,7 +35,7 @@ def test_a_vo_is_told_with_its_issuer_client_tokens_lakes_and_batch_system() -> 
     prefix = made().spec.lakes[0].prefix
     assert found["lakes"][0]["root"] == f"root://{SITE.xcache('cms')}:1094/{prefix}"
     assert found["lakes"][0]["https"] == f"https://{SITE.xcache('cms')}:1094{prefix}"
-    assert found["batch"] == {"schedd": f"{SITE.access_point('cms')}:9618"}
+    assert found["batch"] == {"schedd": f"{SITE.access_point('cms')}:9618", "memory": "1888"}
 
 
 def test_where_the_site_has_ways_in_from_outside_their_names_and_authority_are_told() -> None:
@@ -44,7 +44,7 @@ def test_where_the_site_has_ways_in_from_outside_their_names_and_authority_are_t
     prefix = made().spec.lakes[0].prefix
     assert found["lakes"][0]["root"] == f"root://xcache-cms.af.example.org:1094/{prefix}"
     assert found["lakes"][0]["https"] == f"https://xcache-cms.af.example.org:1094{prefix}"
-    assert found["batch"] == {"schedd": "ap-cms.af.example.org:9618"}
+    assert found["batch"] == {"schedd": "ap-cms.af.example.org:9618", "memory": "1888"}
     assert found["trust"] == "PEM"
 
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = {
     "facility": (
         "facility.agent.main",
+        "facility.batch.main",
         "facility.broker.app",
         "facility.checks",
         "facility.cli",
@@ -30,13 +31,20 @@ PROGRAMS = {
     "hub": ("facility.checks.https", "facility.hub.config", "facility.hub.authenticator"),
     "notebook": (
         "facility.agent.main",
+        "facility.batch.main",
+        "facility.batch.tool",
         "facility.commands.oidc_token",
         "facility.cli",
         "facility.condor.start",
         "facility.lab",
         "facility.lake",
     ),
-    "condor": ("facility.checks.pool", "facility.condor.start", "facility.condor.credmon"),
+    "condor": (
+        "facility.checks.pool",
+        "facility.condor.accounting.main",
+        "facility.condor.credmon",
+        "facility.condor.start",
+    ),
     "xcache": ("facility.xcache.start", "facility.xcache.tls"),
     "demo": ("facility.checks.https", "facility.dev.issuer", "facility.dev.lake"),
 }
@@ -101,6 +109,10 @@ def test_what_images_and_tests_have_in_common_has_one_version() -> None:
     for name in IMAGES:
         own = pins(ROOT / "images" / name / "requirements.txt")
         assert {key: own[key] for key in own.keys() & common} == {key: common[key] for key in own.keys() & common}
+
+
+def test_dasks_dashboard_has_what_its_pages_are_drawn_with() -> None:
+    assert "bokeh" in pins(ROOT / "images/notebook/requirements.txt")
 
 
 def test_hub_and_notebook_speak_the_same_jupyterhub() -> None:

@@ -82,6 +82,16 @@ def test_condor_reads_it_without_a_file_of_its_own(here: Machine) -> None:
     assert done.stdout == "ap-iam.af.example.org:9618 SCITOKENS REQUIRED pool\n", done.stderr
 
 
+def test_jobs_that_ask_for_nothing_have_what_they_have_from_a_notebook(here: Machine) -> None:
+    tell(here, batch={"schedd": "ap-iam.af.example.org:9618", "memory": "1888"})
+    found = variables(here.sign_in(), Path("/tokens"), Path("/bundle"))
+    assert found["_CONDOR_JOB_DEFAULT_REQUESTMEMORY"] == "1888"
+    text = (Path(__file__).parents[2] / "images/notebook/condor_config").read_text()
+    said = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    for name in ("JOB_DEFAULT_REQUESTDISK", "SUBMIT_DEFAULT_SHOULD_TRANSFER_FILES", "USE_JOBSETS"):
+        assert found[f"_CONDOR_{name}"] == said[name]
+
+
 def test_a_vo_without_batch_says_nothing_of_condor(here: Machine) -> None:
     tell(here, batch=None)
     found = variables(here.sign_in(), Path("/tokens"), Path("/bundle"))

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from facility.condor.amounts import Shape
 from facility.condor.jobs import OwnerJobs
+from facility.condor.situation import Need
+from facility.operator.cordon import Cordon
 from facility.operator.execute import Demand
 from facility.operator.leader import Leader
 from facility.operator.pods import BatchPods
@@ -22,24 +25,25 @@ ROLES = {
     "": "clusterrole.yaml",
 }
 
-#: listed while a VO is removed, and not watched
-LOOKED_AT = ("facility-users/pods",)
+#: kinds that lie in no namespace
+NOWHERE = ("priorityclasses", "nodes")
+#: listed now and then, and not watched
+LOOKED_AT = ("facility-users/pods", "/nodes")
 
 
 def rules(namespace: str) -> list[dict[str, Any]]:
     text = (TEMPLATES / ROLES[namespace]).read_text()
-    found: list[dict[str, Any]] = yaml.safe_load(text[text.index("rules:") :].replace("{{- end }}", ""))["rules"]
+    plain = "".join(line for line in text.splitlines(keepends=True) if not line.strip().startswith("{{- "))
+    found: list[dict[str, Any]] = yaml.safe_load(plain[plain.index("rules:") :])["rules"]
     return found
 
 
 def needed(method: str, path: str) -> set[tuple[str, str, str]]:
     """(namespace, resource, verb) of a request. A server-side apply may have to create; what is listed is watched."""
-    namespace, resource, *name = path.split("/") if not path.startswith("priorityclasses") else ("", *path.split("/"))
+    namespace, resource, *name = f"/{path}".split("/") if path.startswith(NOWHERE) else path.split("/")
     custom = resource in ("facilityusers", "virtualorganizations")
     if custom and method == "PATCH":
-        return {(namespace, resource, "patch"), (namespace, f"{resource}/status", "patch")} - {
-            (namespace, "facilityusers/status", "patch")
-        }
+        return {(namespace, resource, "patch"), (namespace, f"{resource}/status", "patch")}
     verbs = {
         "GET": {"get"} if name else {"list"} if f"{namespace}/{resource}" in LOOKED_AT else {"list", "watch"},
         "POST": {"create"},
@@ -53,7 +57,7 @@ class Queue:
     """A queue in which alice waits."""
 
     def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
-        return (OwnerJobs("cms_alice", idle=1, waiting_since=1.0),)
+        return (OwnerJobs("cms_alice", idle=1, needs=(Need(Shape(1, 100, 100), 1),)),)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -79,6 +83,8 @@ async def used(directory: Path) -> set[tuple[str, str, str]]:
 async def execute_pods(here: World) -> None:
     pods = BatchPods(here.cluster, SITE)
     await pods.refresh()
+    here.api.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "old"}, "spec": {"unschedulable": True}})
+    await Cordon(here.cluster, SITE).once()
     await Demand(here.cluster, SITE, here.clock, lambda _vo, _key: Queue(), pods).once(here.reconciler.served)
 
 

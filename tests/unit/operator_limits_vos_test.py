@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from facility import names
+from facility.condor import shapes
 from facility.operator.build import everything
 from facility.operator.build.execute_pod import execute_pod
 from facility.operator.build.quotas import quotas
@@ -17,6 +18,7 @@ from facility.vo import VirtualOrganization
 from tests.fakes.operator_world import SITE, user, vo
 
 ALICE = FacilityUser.parse(user("alice", uid=20000))
+SHAPE = shapes.usual(SITE)
 WITHOUT = SITE.model_copy(update={"priority_classes": False})
 
 
@@ -89,7 +91,7 @@ def test_the_class_is_there_before_what_needs_it() -> None:
 
 
 def test_execute_pods_are_counted_and_caches_and_queues_are_not() -> None:
-    _, pod = execute_pod(cms(), ALICE, SITE, "ep-x", "token")
+    _, pod = execute_pod(cms(), ALICE, SITE, "ep-x", "token", SHAPE)
     assert pod["spec"]["priorityClassName"] == "facility-vo-cms"
     for made in only("StatefulSet", everything.of_vo(ValidatedVO(cms(), (ALICE,)), SITE)):
         assert "priorityClassName" not in made["spec"]["template"]["spec"]
@@ -98,4 +100,14 @@ def test_execute_pods_are_counted_and_caches_and_queues_are_not() -> None:
 def test_a_site_without_priority_classes_has_no_quotas_either() -> None:
     made = cms(limits={"total": {"servers": 3}})
     assert quotas(made, WITHOUT) == []
-    assert "priorityClassName" not in execute_pod(made, ALICE, WITHOUT, "ep-x", "token")[1]["spec"]
+    assert "priorityClassName" not in execute_pod(made, ALICE, WITHOUT, "ep-x", "token", SHAPE)[1]["spec"]
+
+
+def test_execute_pods_have_the_sites_own_class_where_it_names_one_and_are_not_counted_by_the_vos() -> None:
+    own = SITE.model_copy(update={"batch": SITE.batch.model_copy(update={"priority_class": "batch-low"})})
+    made = cms(limits={"total": {"servers": 3}})
+    for here in (own, own.model_copy(update={"priority_classes": False})):
+        assert execute_pod(made, ALICE, here, "ep-x", "token", SHAPE)[1]["spec"]["priorityClassName"] == "batch-low"
+    spaces = [one["metadata"]["namespace"] for one in only("ResourceQuota", quotas(made, own))]
+    assert spaces == ["facility-users"]
+    assert only("PriorityClass", quotas(made, own)), "notebooks have it"

@@ -4,106 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Any
 
 import jwt
 import pytest
 
-from facility.condor.jobs import OwnerJobs, QueueError
-from facility.operator.cluster import Cluster
+from facility.condor import shapes
+from facility.condor.amounts import Shape
+from facility.condor.share import decide
+from facility.condor.situation import Decision, Situation
 from facility.operator.events import News
-from facility.operator.execute import Demand
-from facility.operator.pods import BatchPods
-from facility.operator.secrets import manifest
-from facility.operator.validate import ValidatedVO
-from facility.users import FacilityUser
-from facility.vo import VirtualOrganization
-from tests.fakes.apiserver import ApiServer
-from tests.fakes.clock import Clock
-from tests.fakes.operator_world import SITE, connected, user, vo
-from tests.fakes.patience import PATIENCE
-
-BATCH = "facility-batch"
-KEY = b"k" * 64
-
-
-class Queue:
-    """An access point's queue: what it answers, or that it does not."""
-
-    def __init__(self) -> None:
-        self.jobs: tuple[OwnerJobs, ...] = ()
-        self.trouble = ""
-        self.answering = threading.Event()
-        self.answering.set()
-        self.closed = 0
-        self.asked = 0
-
-    def ask(self, schedd: str) -> tuple[OwnerJobs, ...]:
-        self.asked += 1
-        self.answering.wait(PATIENCE)
-        if self.trouble:
-            raise QueueError(self.trouble)
-        return self.jobs
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-def served(
-    name: str = "cms", people: tuple[str, ...] = ("alice",), suspended: bool = False, **batch: Any
-) -> ValidatedVO:
-    made = VirtualOrganization.parse(vo(name, f"https://{name}.example.org", batch=batch, suspended=suspended))
-    return ValidatedVO(made, tuple(FacilityUser.parse(user(one, name, 20000)) for one in people))
-
-
-def idle(owner: str = "cms_alice", since: float = 1.0) -> tuple[OwnerJobs, ...]:
-    return (OwnerJobs(owner, idle=4, waiting_since=since),)
-
-
-def access_point(name: str, phase: str = "Running") -> dict[str, Any]:
-    labels = {
-        "app.kubernetes.io/component": "access-point",
-        "app.kubernetes.io/managed-by": "facility-operator",
-        "analysis-facility.io/vo": name,
-    }
-    meta = {"name": f"ap-{name}-0", "namespace": BATCH, "labels": labels}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": {"phase": phase}}
-
-
-class Here:
-    def __init__(self, api: ApiServer, cluster: Cluster) -> None:
-        self.api, self.clock = api, Clock()
-        self.queues: dict[str, Queue] = {"cms": Queue(), "atlas": Queue()}
-        self.pods = BatchPods(cluster, SITE)
-        self.demand = Demand(cluster, SITE, self.clock, lambda name, _key: self.queues[name], self.pods, period=0.2)
-        api.put(manifest(BATCH, "pool-key", {"POOL": KEY}))
-        for name in self.queues:
-            api.put(access_point(name))
-
-    async def once(self, *vos: ValidatedVO) -> set[str]:
-        await self.pods.refresh()
-        await self.demand.once(vos)
-        return self.execute_pods()
-
-    def execute_pods(self) -> set[str]:
-        return {name for name in self.api.names("Pod", BATCH) if name.startswith("ep-")}
-
-    def end(self, name: str, phase: str) -> None:
-        pod = dict(self.api.get("Pod", name, BATCH))
-        at = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        state = {"terminated": {"finishedAt": at}}
-        pod["status"] = {"phase": phase, "containerStatuses": [{"name": "execute", "state": state}]}
-        self.api.put(pod)
-        self.api.objects["v1", BATCH, "pods", name] |= {"status": pod["status"]}
+from tests.fakes.demand import BATCH, Here, access_point, demanding, idle, served
+from tests.fakes.operator_world import SITE
 
 
 @pytest.fixture
 async def here() -> AsyncIterator[Here]:
-    async with ApiServer() as api, connected(api) as cluster:
-        yield Here(api, cluster)
+    async with demanding() as made:
+        yield made
 
 
 async def test_an_owner_with_idle_jobs_gets_one_pod(here: Here) -> None:
@@ -140,9 +58,20 @@ async def test_somebody_who_is_no_user_gets_no_pod(here: Here) -> None:
 
 
 async def test_a_vos_limit_holds(here: Here) -> None:
-    here.queues["cms"].jobs = idle("cms_alice", 2) + idle("cms_carol", 1)
-    (name,) = await here.once(served(people=("alice", "carol"), maxExecutePods=1))
-    assert name.startswith("ep-cms-carol-")
+    here.queues["cms"].jobs = idle("cms_alice") + idle("cms_carol")
+    people = served(people=("alice", "carol"), maxExecutePods=1)
+    await here.once(people)
+    (name,) = await here.once(people)
+    assert here.pods.execute[name].owner in ("cms_alice", "cms_carol")
+
+
+async def test_many_jobs_get_several_pods_and_a_large_one_a_large_pod(here: Here) -> None:
+    here.queues["cms"].jobs = idle(count=6)
+    assert len(await here.once(served())) == 3
+    here.queues["cms"].jobs += idle("cms_carol", 1, Shape(4, 9000, 100))
+    await here.once(served(people=("alice", "carol")))
+    (large,) = (pod for pod in here.pods.execute.values() if pod.owner == "cms_carol")
+    assert shapes.read(large.shape) == Shape(4, 9000, shapes.usual(SITE).disk)
 
 
 async def test_an_access_point_that_hangs_holds_up_no_other(here: Here) -> None:
@@ -196,7 +125,7 @@ async def test_a_pod_that_is_refused_leaves_no_secret_behind_and_is_told_of(
 
 
 async def test_a_refused_pod_keeps_nobody_else_from_theirs(here: Here) -> None:
-    here.queues["cms"].jobs = idle("cms_alice", since=1.0) + idle("cms_carol", since=2.0)
+    here.queues["cms"].jobs = idle("cms_alice") + idle("cms_carol")
     people = served("cms", ("alice", "carol"))
     here.api.refuse["POST", "pods", "ep-cms-alice-*"] = "admission webhook denied the request"
     (made,) = await here.once(people)
@@ -228,6 +157,41 @@ async def test_it_goes_on_when_the_api_server_was_away(here: Here) -> None:
     here.clock.pass_by(31)
     await here.api.until(lambda: bool(here.execute_pods()))
     running.cancel()
+
+
+async def test_a_mistake_in_one_round_is_told_once_and_does_not_end_the_next(
+    here: Here, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mistakes = iter([ZeroDivisionError("by nobody")] * 2)
+
+    def stumbling(seen: Situation) -> Decision:
+        for mistake in mistakes:
+            raise mistake
+        return decide(seen)
+
+    monkeypatch.setattr("facility.operator.execute.decide", stumbling)
+    here.queues["cms"].jobs = idle()
+    await here.pods.refresh()
+    running = asyncio.create_task(here.demand.run(lambda: [served()]))
+    await here.api.until(lambda: bool(here.execute_pods()))
+    running.cancel()
+    assert caplog.text.count("waiting jobs are not looked at: ZeroDivisionError: by nobody") == 1
+    assert "in stumbling" in caplog.text, "and where it is"
+
+
+async def test_what_a_queue_said_last_is_believed_for_two_and_a_half_minutes(here: Here) -> None:
+    here.queues["cms"].jobs = idle()
+    (first,) = await here.once(served())
+    here.starts(first)
+    here.queues["cms"].trouble = "no answer within 20 s"
+    here.clock.pass_by(149)
+    await here.once(served())
+    assert set(here.demand.jobs) == {"cms_alice"}
+    here.clock.pass_by(2)
+    await here.once(served())
+    assert here.demand.jobs == {}
+    (pod,) = here.demand.pods
+    assert pod.used == pod.shape, "it may be busy"
 
 
 async def test_a_refused_pod_is_told_of_at_the_vo_and_not_tried_again_at_once(here: Here) -> None:
@@ -270,3 +234,6 @@ async def test_an_access_point_that_does_not_run_is_not_asked(here: Here) -> Non
     here.api.put(access_point("cms", "Pending"))
     assert await here.once(served()) == set()
     assert here.queues["cms"].asked == 0
+
+
+# making room

@@ -13,6 +13,7 @@ from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.entries import Person
 from facility.operator.mirror import Mirror, Watched
 from facility.operator.objects import FACILITY_USER, STATEFUL_SET
+from facility.users import FacilityUser, FacilityUserSpec
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.operator_world import connected, user
 from tests.fakes.patience import PATIENCE
@@ -184,6 +185,14 @@ def test_a_controllers_status_is_no_change_of_an_object_and_anybodys_edit_is() -
 def test_without_a_record_of_writers_every_version_is_a_change() -> None:
     one = entries.built(stateful_set())
     assert entries.built(stateful_set(resourceVersion="8")) != one
+
+
+def test_nothing_that_a_person_is_gets_lost_on_the_way_through_a_mirror() -> None:
+    whole = user("alice", "cms", 20001)
+    whole["spec"] |= {"jobsSuspended": "They overload the lake."}
+    assert set(whole["spec"]) == set(FacilityUserSpec.model_json_schema(by_alias=True)["properties"])
+    kept = entries.person(whole).manifest("cms-alice")
+    assert FacilityUser.parse(kept).spec == FacilityUser.parse(whole).spec
 
 
 def test_a_malformed_person_is_of_no_vo() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -81,14 +82,29 @@ async def test_a_persons_sign_in_changes_their_vo_alone(here: World) -> None:
         assert here.api.get("VirtualOrganization", "cms")["status"]["users"] == 1
 
 
+async def test_their_access_point_is_told_whose_jobs_are_stopped(here: World) -> None:
+    here.add_vo("cms")
+    here.api.put(user("alice", uid=20001))
+    async with running(here):
+        await here.api.until(told(here, "cms", "Served"))
+        limits = lambda: here.api.get("ConfigMap", "ap-cms-people", "facility-batch")["data"]["limits.json"]  # noqa: E731
+        for why in ("They overload the lake.", ""):
+            alice = here.api.get("FacilityUser", "cms-alice")
+            here.api.put({**alice, "spec": {**alice["spec"], "jobsSuspended": why}})
+            wanted = {"cms_alice": why} if why else {}
+            await here.api.until(lambda wanted=wanted: json.loads(limits())["suspended"] == wanted)  # type: ignore[misc]
+
+
 async def quiet_writes(here: World) -> None:
-    """All that was written for a person: their number, their VO's people and count."""
+    """All that was written for a person: their number, their VO's people and count, and the ways of their dask."""
     await asyncio.sleep(LONGER)
     written = {path for verb, path in here.api.requests if verb != "GET"}
     assert written <= {
         "facility/configmaps/uid-ledger",
         "facility/facilityusers/cms-alice",
         "facility-batch/configmaps/ap-cms-people",
+        "facility-batch/networkpolicies/dask-cms-alice",
+        "facility-users/networkpolicies/dask-cms-alice",
         "facility/virtualorganizations/cms",
     }
 

@@ -27,6 +27,13 @@ app.kubernetes.io/component: operator
 {{- end -}}
 {{- end }}
 
+{{/* Pods without AppArmor are refused in a namespace of the level baseline, which is the one that this chart makes. */}}
+{{- define "operator.checkAppArmor" -}}
+{{- if and .Values.createNamespaces (eq (dig "batch" "apparmorProfile" "" .Values.site) "Unconfined") -}}
+{{- fail "site.batch.apparmorProfile Unconfined is refused in the namespace for batch that this chart makes (Pod Security level baseline): load a profile on the nodes and name it, Localhost/<name>" -}}
+{{- end -}}
+{{- end }}
+
 {{/* Labels of the objects of `helm test`, and those that select its pod. */}}
 {{- define "operator.testLabels" -}}
 {{ include "operator.testSelector" . }}

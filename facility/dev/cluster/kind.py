@@ -107,16 +107,17 @@ def wait_ready(name: str) -> None:
     try:
         run.wait_for_api()
         run("wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
-        for what in run("get", "daemonset,deployment", "--all-namespaces", "-o", _ROLLOUTS).split():
-            namespace, _, rest = what.partition("/")
-            run("--namespace", namespace, "rollout", "status", rest, "--timeout=180s")
+        for namespace in _OF_THE_CLUSTER:
+            for what in run("--namespace", namespace, "get", "daemonset,deployment", "-o", "name").split():
+                run("--namespace", namespace, "rollout", "status", what, "--timeout=180s")
         run("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
     except ClusterError as error:
         state = run("get", "pods", "--all-namespaces", "-o", "wide")
         raise ClusterError(f"the cluster {name} does not become ready: {error}\n{state}") from error
 
 
-_ROLLOUTS = 'jsonpath={range .items[*]}{.metadata.namespace}/{.kind}/{.metadata.name}{"\\n"}{end}'
+#: what else is on a cluster that stands already may well be broken, and is about to be mended
+_OF_THE_CLUSTER = ("kube-system", "local-path-storage")
 
 
 def hint(said: str) -> str:

@@ -6,10 +6,14 @@ import asyncio
 import json
 import re
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+
+Channel = AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]
 
 
 class CellError(RuntimeError):
@@ -18,9 +22,12 @@ class CellError(RuntimeError):
 
 @dataclass
 class Kernel:
-    """A running kernel's channel (Jupyter messaging protocol 5.3)."""
+    """A running kernel (Jupyter messaging protocol 5.3).
 
-    channel: aiohttp.ClientWebSocketResponse
+    `open` gives a channel to it: one for each cell, as Jupyter ends those that nobody reads from for a minute or two.
+    """
+
+    open: Callable[[], Channel]
 
     async def run(self, code: str, seconds: float = 600) -> str:
         """What the code printed.
@@ -33,20 +40,21 @@ class Kernel:
         header = {"msg_id": me, "msg_type": "execute_request", "username": "", "session": me, "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
         message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-        await self.channel.send_json(message)
-        async with asyncio.timeout(seconds):
-            return await self._result(me)
+        async with asyncio.timeout(seconds), self.open() as channel:
+            await channel.send_json(message)
+            return await _result(channel, me)
 
-    async def _result(self, me: str) -> str:
-        cell = _Cell(me)
-        async for raw in self.channel:
-            if raw.type is aiohttp.WSMsgType.TEXT:
-                cell.take(json.loads(raw.data))
-            if cell.over:
-                break
-        if cell.failure or not cell.over:
-            raise CellError(f"{''.join(cell.printed)}\n{cell.failure or 'the connection ended'}"[-6000:])
-        return "".join(cell.printed)
+
+async def _result(channel: aiohttp.ClientWebSocketResponse, me: str) -> str:
+    cell = _Cell(me)
+    async for raw in channel:
+        if raw.type is aiohttp.WSMsgType.TEXT:
+            cell.take(json.loads(raw.data))
+        if cell.over:
+            break
+    if cell.failure or not cell.over:
+        raise CellError(f"{''.join(cell.printed)}\n{cell.failure or 'the connection ended'}"[-6000:])
+    return "".join(cell.printed)
 
 
 @dataclass

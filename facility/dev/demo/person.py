@@ -167,9 +167,12 @@ class Person:
     async def kernel(self) -> AsyncIterator[Kernel]:
         """A kernel of one's own, ended afterwards."""
         async with self._started("kernels", 201, "id") as name:
-            socket_url = f"{self.notebook}api/kernels/{name}/channels?session_id={uuid.uuid4().hex}"
-            async with self.http.ws_connect(socket_url, origin=self.hub, max_msg_size=2**26) as channel:
-                yield Kernel(channel)
+            url = f"{self.notebook}api/kernels/{name}/channels"
+            yield Kernel(
+                lambda: self.http.ws_connect(
+                    f"{url}?session_id={uuid.uuid4().hex}", origin=self.hub, max_msg_size=2**26
+                )
+            )
 
     @asynccontextmanager
     async def terminal(self) -> AsyncIterator[Terminal]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,15 @@ def install_outside(here: Cluster) -> None:
     _helm(here, "demo", world.NAMESPACE, values.demo(images()))
 
 
-def install(here: Cluster) -> None:
-    """The facility itself: `helm upgrade --install` of the umbrella chart, until all of it is ready."""
+def install(here: Cluster, change: Callable[[values.Values], None] = lambda _: None) -> None:
+    """The facility itself: `helm upgrade --install` of the umbrella chart, until all of it is ready.
+
+    change: of the values that the demo has.
+    """
     here.chart("dependency", "update", str(CHARTS / "facility"), "--skip-refresh")
-    _helm(here, "facility", "facility", values.facility(images(), material().ca))
+    wanted = values.facility(images(), material().ca)
+    change(wanted)
+    _helm(here, "facility", "facility", wanted)
 
 
 def _helm(here: Cluster, chart: str, namespace: str, content: dict[str, Any]) -> None:

@@ -53,8 +53,13 @@ def site(ca: str) -> Values:
         "batch": {
             "accessPointResources": requests("20m", "128Mi"),
             "accessPointSize": "1Gi",
-            "executeResources": {**requests("50m", "512Mi"), "limits": {"memory": "4Gi"}},
+            "executeResources": {
+                "requests": {"cpu": "50m", "memory": "512Mi", "ephemeral-storage": "64Mi"},
+                "limits": {"memory": "4Gi"},
+            },
             "executeCpus": 4,
+            "executeDisk": "4Gi",
+            "gpuResource": "example.org/gpu",
             "executeIdle": 30,
             "credentialRefresh": 10,
         },

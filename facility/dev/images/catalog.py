@@ -31,6 +31,7 @@ IMAGES: dict[str, Image] = {
             ("operator", "broker"),
             (
                 "agent",
+                "batch",
                 "broker",
                 "checks",
                 "cli",
@@ -44,7 +45,7 @@ IMAGES: dict[str, Image] = {
             ),
         ),
         Image("hub", ("hub",), ("checks", "condor", "hub", "xcache")),
-        Image("notebook", ("lake",), ("agent", "cli", "commands", "condor", "lab", "lake", "laptop", "why")),
+        Image("notebook", ("lake",), ("agent", "batch", "cli", "commands", "condor", "lab", "lake", "laptop", "why")),
         Image("condor", (), ("checks", "condor")),
         Image("xcache", (), ("xcache",)),
         Image("demo", ("demo",), ("checks", "dev.__init__", "dev.issuer", "dev.lake")),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from facility import names
-from facility.condor import accounts, config, layout, mapfile, services
+from facility.condor import access_point_config, accounts, layout, mapfile, services
+from facility.condor.limits import Limits
 from facility.operator.build.common import config_map, environment, labels, metadata, restricted
 from facility.operator.build.condor import (
     CONDOR_PORT,
@@ -19,23 +21,31 @@ from facility.operator.build.condor import (
     switching_accounts,
     to_central_manager,
 )
-from facility.operator.build.network import Addresses, anywhere, dns, listed, peer, policy
+from facility.operator.build.network import Addresses, anywhere, dns, everybody, listed, peer, policy
 from facility.operator.objects import NETWORK_POLICY, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, Kind, Manifest
 from facility.site import Site
 from facility.users import FacilityUser
 from facility.vo import VirtualOrganization
 
 _COMPONENT = "access-point"
+#: where what jobs have used is read (facility.condor.accounting.main)
+ACCOUNTING_PORT = 9090
+#: account of the images that has no part in HTCondor
+_NOBODY = 65532
 
 
 def people(vo: VirtualOrganization, users: Iterable[FacilityUser], site: Site) -> Manifest:
-    """ConfigMap `ap-<vo>-people`: who may come with which token, and the accounts their jobs belong to.
+    """ConfigMap `ap-<vo>-people`: who may come with which token, the accounts their jobs belong to, what limits them.
 
     Raises:
         AccountsError, ValueError: users that cannot stand beside each other, or cannot be written down.
     """
     mine = [user for user in users if user.spec.vo == vo.name]
-    files = {"mapfile": mapfile.access_point(vo, mine), **accounts.files(mine)}
+    limits = Limits(
+        vo.spec.batch.max_running_jobs_per_person,
+        {user.owner: user.spec.jobs_suspended for user in mine if user.spec.jobs_suspended},
+    )
+    files = {"mapfile": mapfile.access_point(vo, mine), "limits.json": limits.text(), **accounts.files(mine)}
     return config_map(f"{names.access_point(vo.name)}-people", site.namespaces.batch, files, _COMPONENT, vo.name)
 
 
@@ -45,15 +55,19 @@ def access_point(vo: VirtualOrganization, site: Site, addresses: Addresses | Non
     addresses: of the hosts that the VO's pods may reach.
     """
     name, namespace = names.access_point(vo.name), site.namespaces.batch
-    files = {"condor_config": config.access_point(vo, site), "credmon.json": credmon_settings(vo, site)}
+    files = {"condor_config": access_point_config.access_point(vo, site), "credmon.json": credmon_settings(vo, site)}
     return [
         _object(SERVICE_ACCOUNT, vo, site, automountServiceAccountToken=False),
         config_map(f"{name}-config", namespace, files, _COMPONENT, vo.name),
         _object(NETWORK_POLICY, vo, site, spec=_wall(vo, site)),
         _execute_wall(vo, site, addresses or {}),
-        _object(SERVICE, vo, site, spec={"selector": _selector(vo), "ports": [{"name": "condor", **CONDOR_PORT[0]}]}),
+        _object(SERVICE, vo, site, spec={"selector": _selector(vo), "ports": _ports()}),
         _object(STATEFUL_SET, vo, site, spec=_stateful_set(vo, site)),
     ]
+
+
+def _ports() -> list[dict[str, Any]]:
+    return [{"name": "condor", **CONDOR_PORT[0]}, {"name": "accounting", "port": ACCOUNTING_PORT}]
 
 
 def credmon_settings(vo: VirtualOrganization, site: Site) -> str:
@@ -78,7 +92,7 @@ def _selector(vo: VirtualOrganization, component: str = _COMPONENT) -> dict[str,
 
 
 def _wall(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-    """Notebooks and execute pods of the VO, and the operator, may come in.
+    """Notebooks and execute pods of the VO, and the operator, may come in; and to the accounts whom the site lets.
 
     Out it goes to its execute pods, the central manager, the broker, and the VO's issuer for its public keys: where
     that is cannot be said by labels, and not by port either, as policies see the port behind a Service.
@@ -88,7 +102,9 @@ def _wall(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     callers = [peer(spaces.users, "notebook", vo.name), execute, peer(spaces.facility, "operator")]
     broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
     ways = [dns(), to_central_manager(site), {"to": [execute], "ports": CONDOR_PORT}, broker, anywhere()]
-    return policy(_selector(vo), ingress=[{"from": callers, "ports": CONDOR_PORT}], egress=ways)
+    readers = [everybody(name) for name in site.batch.accounting_from]
+    accounting = [{"from": readers, "ports": [{"port": ACCOUNTING_PORT}]}] if readers else []
+    return policy(_selector(vo), ingress=[{"from": callers, "ports": CONDOR_PORT}, *accounting], egress=ways)
 
 
 def _execute_wall(vo: VirtualOrganization, site: Site, addresses: Addresses) -> Manifest:
@@ -137,7 +153,7 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 60,
         "securityContext": pod_security(),
-        "containers": [_schedd(site), _credmon(site)],
+        "containers": [_schedd(site), _credmon(site), _accounting(vo, site)],
         "volumes": [
             *shared_volumes(f"{name}-config"),
             {"name": "people", "configMap": {"name": f"{name}-people"}},
@@ -185,5 +201,25 @@ def _credmon(site: Site) -> dict[str, Any]:
             *shared_mounts(),
             mount("people", str(layout.PEOPLE)),
             mount("identity", str(layout.IDENTITY.parent)),
+        ],
+    }
+
+
+def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    """It answers others, so it may do nothing: no root, no key, nothing of the volume but HTCondor's records."""
+    site_name = urlsplit(site.public_url).hostname or ""
+    told = {"ACCOUNTING_VO": vo.name, "ACCOUNTING_SITE": site_name, "ACCOUNTING_HOST": site.access_point(vo.name)}
+    return {
+        "name": "accounting",
+        "image": site.images.condor,
+        "imagePullPolicy": site.images.pull_policy,
+        "args": ["python3", "-m", "facility.condor.accounting.main"],
+        "env": environment(told),
+        "ports": [{"name": "accounting", "containerPort": ACCOUNTING_PORT}],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": restricted() | {"runAsUser": _NOBODY, "runAsGroup": _NOBODY, "runAsNonRoot": True},
+        "volumeMounts": [
+            mount("data", str(layout.HISTORY)) | {"subPath": layout.HISTORY.name},
+            mount("data", str(layout.ACCOUNTING), writable=True) | {"subPath": layout.ACCOUNTING.name},
         ],
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facility import names
-from facility.operator.objects import CUSTOM, Manifest
+from facility.operator.objects import CUSTOM, Kind, Manifest
 from facility.site import Site
 from facility.vo import VirtualOrganization
 
@@ -27,9 +27,14 @@ def labels(component: str, vo: str = "", owner: str = "") -> dict[str, str]:
     return result | {key: value for key, value in more.items() if value}
 
 
-def metadata(name: str, namespace: str, component: str, vo: str = "") -> dict[str, Any]:
-    """Metadata of an object that is the facility's, or of a VO."""
-    return {"name": name, "namespace": namespace, "labels": labels(component, vo)}
+def metadata(name: str, namespace: str, component: str, vo: str = "", owner: str = "") -> dict[str, Any]:
+    """Metadata of an object that is the facility's, of a VO, or of a person's jobs."""
+    return {"name": name, "namespace": namespace, "labels": labels(component, vo, owner)}
+
+
+def manifest(kind: Kind, meta: Mapping[str, Any], **content: Any) -> Manifest:
+    """An object of that kind; content: what it has beside its metadata."""
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(meta), **content}
 
 
 def owned(manifest: Manifest, vo: VirtualOrganization, site: Site) -> Manifest:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from facility.operator.build.access_point import access_point, people
 from facility.operator.build.clients import clients
 from facility.operator.build.common import owned
+from facility.operator.build.dask import ways
 from facility.operator.build.outside import outside
 from facility.operator.build.pool import pool
 from facility.operator.build.quotas import quotas
@@ -28,5 +29,6 @@ def of_vo(validated: ValidatedVO, site: Site) -> list[Manifest]:
     vo, found = validated.vo, validated.addresses
     cache = xcache(vo, site) if vo.spec.lakes else []
     queue = [people(vo, validated.users, site), *access_point(vo, site, found)] if vo.spec.batch.enabled else []
+    queue += ways(vo, validated.users, site) if vo.spec.batch.enabled else []
     built = (*quotas(vo, site), *cache, *queue, *user_policies(vo, site, found), *outside(vo, site))
     return [owned(manifest, vo, site) for manifest in built]

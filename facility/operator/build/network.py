@@ -20,13 +20,20 @@ _INSIDE = {
 _TCP = [{"protocol": "TCP"}]
 
 
-def peer(namespace: str, component: str, vo: str = "") -> dict[str, Any]:
-    """Pods of a component in a namespace, of one VO if it is named."""
-    wanted = {names.LABEL_COMPONENT: component} | ({names.LABEL_VO: vo} if vo else {})
-    return {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-        "podSelector": {"matchLabels": wanted},
-    }
+def peer(namespace: str, component: str, vo: str = "", owner: str = "") -> dict[str, Any]:
+    """Pods of a component in a namespace, of one VO and of one owner if they are named."""
+    return everybody(namespace) | {"podSelector": {"matchLabels": marks(component, vo, owner)}}
+
+
+def marks(component: str, vo: str = "", owner: str = "") -> dict[str, str]:
+    """The labels by which such pods are known."""
+    wanted = {names.LABEL_COMPONENT: component, names.LABEL_VO: vo, names.LABEL_OWNER: owner}
+    return {label: value for label, value in wanted.items() if value}
+
+
+def everybody(name: str) -> dict[str, Any]:
+    """All pods of the namespace of that name."""
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
 def dns() -> dict[str, Any]:

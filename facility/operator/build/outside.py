@@ -7,12 +7,11 @@ them from pods.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from facility import names
-from facility.operator.build.common import metadata
+from facility.operator.build.common import manifest, metadata
 from facility.operator.build.network import from_outside, policy
-from facility.operator.objects import NETWORK_POLICY, SERVICE, Kind, Manifest
+from facility.operator.objects import NETWORK_POLICY, SERVICE, Manifest
 from facility.site import Outside, Site
 from facility.vo import VirtualOrganization
 
@@ -44,9 +43,5 @@ def _way(
         "ports": [{"name": "outside", "port": port, "targetPort": port, "protocol": "TCP"}],
     } | ({"loadBalancerSourceRanges": list(way.networks)} if way.networks else {})
     wall = policy(selector, ingress=[{"from": from_outside(way.networks), "ports": [{"port": port}]}])
-    yield _object(SERVICE, {**meta, "annotations": named}, entry)
-    yield _object(NETWORK_POLICY, meta, wall)
-
-
-def _object(kind: Kind, meta: dict[str, Any], spec: dict[str, Any]) -> Manifest:
-    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "spec": spec}
+    yield manifest(SERVICE, {**meta, "annotations": named}, spec=entry)
+    yield manifest(NETWORK_POLICY, meta, spec=wall)

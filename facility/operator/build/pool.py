@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from facility.condor import accounts, config, job_wrapper, mapfile
+from facility.condor import accounts, config, execute_config, gpus, job_wrapper, mapfile
 from facility.operator.build.common import config_map
 from facility.operator.objects import Manifest
 from facility.site import Site
@@ -16,8 +16,9 @@ def pool(vos: Iterable[VirtualOrganization], site: Site) -> list[Manifest]:
     namespace = site.namespaces.batch
     queued = [vo for vo in vos if vo.spec.batch.enabled]
     manager = {"condor_config": config.central_manager(site), "mapfile": mapfile.central_manager(queued)}
-    slots = accounts.slots(site.batch.execute_cpus)
-    execute = {"condor_config": config.execute(site), "job-wrapper": job_wrapper.TEXT, **slots}
+    slots = accounts.slots(execute_config.slot_accounts(site))
+    programs = {"job-wrapper": job_wrapper.TEXT, "gpus": gpus.TEXT}
+    execute = {"condor_config": execute_config.execute(site), **programs, **slots}
     return [
         config_map("cm-config", namespace, manager, component="cm"),
         config_map("ep-config", namespace, execute, component="execute"),

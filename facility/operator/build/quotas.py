@@ -22,13 +22,14 @@ _COMPONENT = "quota"
 def quotas(vo: VirtualOrganization, site: Site) -> list[Manifest]:
     """PriorityClass `facility-vo-<vo>`, and ResourceQuotas `vo-<vo>` in the namespaces of people and of batch.
 
-    Nothing at all at a site that has no use for priority classes; no quota where there is nothing to limit.
+    Nothing at all at a site that has no use for priority classes; no quota where there is nothing to limit, nor for
+    execute pods that have a class of the site's own.
     """
     if not site.priority_classes:
         return []
     total, batch = vo.spec.limits.total, vo.spec.batch
     notebooks = _hard(total.servers, total)
-    execute = _hard(batch.max_execute_pods, batch.limits) if batch.enabled else {}
+    execute = _hard(batch.max_execute_pods, batch.limits) if batch.enabled and not site.batch.priority_class else {}
     spaces = site.namespaces
     wanted = ((spaces.users, notebooks), (spaces.batch, execute))
     return [_priority_class(vo, site), *(_quota(vo, namespace, hard) for namespace, hard in wanted if hard)]

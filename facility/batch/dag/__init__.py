@@ -1,0 +1,1 @@
+"""DAGs of jobs: DAGMan's input files, run from where their owner is."""
