@@ -9,8 +9,10 @@ import pytest
 from facility.dev.demo import mainjob, place
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.steps import Progress
+from tests.cluster.node import on_node
 
 pytestmark = pytest.mark.cluster
+_WITH_LOGS = 4
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +34,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Add the facility's logs to the report of a test that failed."""
     report = yield
     if report.failed and "stage" in getattr(item, "funcargs", {}):
-        cluster = item.funcargs["stage"].cluster
-        for namespace in (*mainjob.NAMESPACES, "demo"):
-            report.sections.append((f"logs of {namespace}", cluster.logs(namespace, lines=30)))
-        pods = cluster.do("get", "pods", "-A", "-o", "wide")
-        vos = cluster.do("get", "vo,facilityusers", "-A", "-o", "wide")
-        report.sections.append(("pods and objects", f"{pods}\n{vos}"))
+        report.sections.extend(_explained(item.funcargs["stage"], item))
     return report
+
+
+def _explained(stage: Stage, item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """What the facility looks like, then its logs: of the first tests that fail only, as more would bury them."""
+    cluster, told = stage.cluster, item.session.testsfailed
+    pods = cluster.do("get", "pods", "-A", "-o", "wide")
+    vos = cluster.do("get", "vo,facilityusers", "-A", "-o", "wide")
+    disk = on_node(stage, "df -h /var") if stage.node else ""
+    yield f"pods, objects and disk after {item.name}", f"{pods}\n{vos}\n{disk}"
+    for namespace in (*mainjob.NAMESPACES, "demo") if told < _WITH_LOGS else ():
+        yield f"logs of {namespace} after {item.name}", cluster.logs(namespace, lines=20)

@@ -26,6 +26,12 @@ def test_too_little_disk_is_told_with_both_numbers(tmp_path: Path) -> None:
         problems.check_disk([tmp_path], lambda path: 24 * 10**9)
 
 
+def test_a_cluster_needs_less_disk_than_a_first_build_and_says_so(tmp_path: Path) -> None:
+    problems.check_disk([tmp_path], lambda path: 13 * 10**9, needed=12 * 10**9, what="a cluster")
+    with pytest.raises(problems.ClusterError, match="11 GB free and a cluster needs 12 GB"):
+        problems.check_disk([tmp_path], lambda path: 11 * 10**9, needed=12 * 10**9, what="a cluster")
+
+
 def test_disk_is_measured_where_a_folder_will_be_when_it_is_not_there_yet(tmp_path: Path) -> None:
     asked = []
     problems.check_disk([tmp_path / "not" / "yet"], lambda path: asked.append(path) or 10**12)

@@ -11,7 +11,7 @@ from typing import Any
 
 from facility.dev.cluster import engine, kubectl, node_image, tools
 from facility.dev.cluster import load as loading
-from facility.dev.cluster.problems import ClusterError, check_ports
+from facility.dev.cluster.problems import CLUSTER_DISK_NEEDED, ClusterError, check_disk, check_ports
 from facility.dev.cluster.run import TAIL, cache, output, step, works
 
 NAME = "facility-demo"
@@ -25,7 +25,7 @@ def up(name: str = NAME, ports: Sequence[int] = PORTS) -> Path:
     A cluster of that name that already runs is left as it is.
 
     Raises:
-        ClusterError: a port is taken, or the node did not come up (with the end of what kind said).
+        ClusterError: a port is taken, the disk is nearly full, or the node did not come up (with the end of what kind said).
     """
     image = node_image.ensure()
     tools.ensure(["kind", "kubectl"])
@@ -33,6 +33,7 @@ def up(name: str = NAME, ports: Sequence[int] = PORTS) -> Path:
         _start_again(name, image)
     else:
         check_ports(ports)
+        check_disk([engine.data_root()], needed=CLUSTER_DISK_NEEDED, what="a cluster")
         with step(f"kind cluster {name}"):
             _create(name, image, ports)
     with step("network, DNS and volumes of the cluster"):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 #: what a first `up` writes: Go modules and build cache 9 GB, images and their layers 8 GB, and room to work in
 DISK_NEEDED = 25 * 10**9
+#: what a cluster takes while the tests run on it: images unpacked once more, volumes, logs
+CLUSTER_DISK_NEEDED = 12 * 10**9
 
 
 class ClusterError(RuntimeError):
@@ -23,13 +25,18 @@ def check_architecture(machine: Callable[[], str] = platform.machine) -> None:
         raise ClusterError(f"this machine is {found}, but the facility's images are x86-64: use an x86-64 machine")
 
 
-def check_disk(paths: Iterable[Path], free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> None:
-    """Raise ClusterError when the file system under one of `paths` has less than DISK_NEEDED bytes free."""
+def check_disk(
+    paths: Iterable[Path],
+    free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+    needed: int = DISK_NEEDED,
+    what: str = "a first build",
+) -> None:
+    """Raise ClusterError when the file system under one of `paths` has less than `needed` bytes free for `what`."""
     for path in paths:
         there = next(p for p in (path, *path.parents) if p.exists())
-        if (left := free(there)) < DISK_NEEDED:
+        if (left := free(there)) < needed:
             raise ClusterError(
-                f"{there} has {left / 1e9:.0f} GB free and a first build needs {DISK_NEEDED / 1e9:.0f} GB: "
+                f"{there} has {left / 1e9:.0f} GB free and {what} needs {needed / 1e9:.0f} GB: "
                 "free some, or set FACILITY_CACHE to a larger disk (Docker's own data is in its data-root)"
             )
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from facility.dev.cluster import base, engine, registry
 from facility.dev.cluster.run import logged, output, step
-from facility.dev.images import machine
+from facility.dev.images import machine, places
 from facility.dev.images.catalog import IMAGES
 from facility.dev.images.inputs import digest, files, inputs, lay_out, reference
 
@@ -49,6 +49,7 @@ def _ensure(name: str, base_: str) -> str:
             machine.lay_out(context / "machine")
             with step(f"image {ref}"):
                 logged(["docker", "build", "--network", "host", "--tag", ref, context])
+            places.drop_superseded(name)
     return ref
 
 

@@ -8,6 +8,9 @@ from facility.dev.cluster import registry
 from facility.dev.cluster.run import logged, output, step
 from facility.dev.images.catalog import REPOSITORY
 
+#: builds of an image that stay: today's, and those of another branch or checkout
+_KEPT = 3
+
 
 def push(references: Iterable[str], to: str) -> list[str]:
     """Push images under `<to>/<reference>`; the new references. Raises ClusterError with what docker said."""
@@ -23,6 +26,19 @@ def push(references: Iterable[str], to: str) -> list[str]:
 
 def remove() -> None:
     """Take every image of this repository out of the engine."""
-    listed = output(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{REPOSITORY}/*"])
-    if names := listed.split():
-        logged(["docker", "image", "rm", "--force", *names])
+    _away(_held("*"))
+
+
+def drop_superseded(name: str) -> None:
+    """Take all but the newest builds of one image out of the engine: each day's work would fill a disk."""
+    _away(_held(name)[_KEPT:])
+
+
+def _held(name: str) -> list[str]:
+    """References of an image's builds that the engine has, the newest first, as docker lists them."""
+    return output(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{REPOSITORY}/{name}"]).split()
+
+
+def _away(references: list[str]) -> None:
+    if references:
+        logged(["docker", "image", "rm", "--force", *references])
