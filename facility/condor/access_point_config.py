@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from facility import names
 from facility.condor.config import COMMON, OPERATOR, POOL_ID, SERVER
-from facility.condor.layout import HISTORY, PEOPLE
+from facility.condor.layout import HISTORY, PEOPLE, SCHEDD
 from facility.condor.queue import queue_rules
 from facility.site import Site
 from facility.vo import VirtualOrganization
@@ -17,6 +17,8 @@ from facility.vo import VirtualOrganization
 SOCKET = "schedd"
 
 _DAEMONS = f"""
+# ends what a schedd before it has left, then is condor_schedd (facility.condor.schedd)
+SCHEDD = {SCHEDD}
 # the same way in after each restart, also for who comes from outside and cannot ask the central manager
 SCHEDD_ARGS = -sock {SOCKET}
 SHARED_PORT_DEFAULT_ID = {SOCKET}

@@ -22,6 +22,8 @@ MOUNTED_TOKEN = Path("/etc/facility/idtoken/token")
 SLOT_UIDS = range(10001, 11001)
 #: volume that holds log, spool and execute
 LOCAL = Path("/condor")
+#: what an access point's master starts as its schedd
+SCHEDD = Path("/usr/local/bin/facility-schedd")
 #: of an access point, on its volume: what HTCondor tells of ended jobs, and what is accounted from that
 HISTORY = LOCAL / "history"
 ACCOUNTING = LOCAL / "accounting"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import mainjob, place
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.steps import Progress
@@ -30,11 +31,15 @@ def outcome(stage: Stage) -> Outcome:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the facility's logs to the report of a test that failed."""
     report = yield
-    if report.failed and "stage" in getattr(item, "funcargs", {}):
-        report.sections.extend(_explained(item.funcargs["stage"], item))
+    stage = getattr(item, "funcargs", {}).get("stage")
+    if report.failed and stage:
+        try:
+            report.sections.extend(_explained(stage, item))
+        except ClusterError as problem:  # what failed may well be the cluster: the other tests are told of, too
+            report.sections.append((f"no logs of {item.name}", str(problem)))
     return report
 
 

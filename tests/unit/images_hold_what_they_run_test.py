@@ -43,6 +43,7 @@ PROGRAMS = {
         "facility.checks.pool",
         "facility.condor.accounting.main",
         "facility.condor.credmon",
+        "facility.condor.schedd",
         "facility.condor.start",
     ),
     "xcache": ("facility.xcache.start", "facility.xcache.tls"),

@@ -25,7 +25,8 @@ def up(name: str = NAME, ports: Sequence[int] = PORTS) -> Path:
     A cluster of that name that already runs is left as it is.
 
     Raises:
-        ClusterError: a port is taken, the disk is nearly full, or the node did not come up (with the end of what kind said).
+        ClusterError: a port is taken, the disk is nearly full, or the node did not come up (with the end of what
+            kind said).
     """
     image = node_image.ensure()
     tools.ensure(["kind", "kubectl"])

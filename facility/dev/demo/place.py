@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def install_outside(here: Cluster) -> None:
     _helm(here, "demo", world.NAMESPACE, values.demo(images()))
 
 
-def install(here: Cluster, change: Callable[[values.Values], None] = lambda _: None) -> None:
+def install(here: Cluster, change: values.Change = lambda _: None) -> None:
     """The facility itself: `helm upgrade --install` of the umbrella chart, until all of it is ready.
 
     change: of the values that the demo has.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from facility.dev.demo import world
 
 Values = dict[str, Any]
+#: of the values that the demo has
+Change = Callable[[Values], None]
 
 
 def requests(cpu: str, memory: str) -> Values:
