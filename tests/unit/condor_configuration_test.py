@@ -23,6 +23,7 @@ from tests.fakes.objects import site, vo
 htcondor2 = pytest.importorskip("htcondor2")
 classad2 = pytest.importorskip("classad2")
 
+IMAGES = Path(__file__).parents[2] / "images"
 _READ = """
 import htcondor2, json
 print(json.dumps({name.upper(): str(htcondor2.param[name]) for name in htcondor2.param}))
@@ -198,6 +199,12 @@ def test_a_refusal_says_what_there_is_and_what_was_asked_for() -> None:
 def test_a_schedd_is_found_again_at_the_same_place_and_soon_after_it_has_ended() -> None:
     found = read(ROLES["ap"], "SCHEDD_ARGS", "SHARED_PORT_DEFAULT_ID", "MASTER_BACKOFF_CONSTANT")
     assert found == {"SCHEDD_ARGS": "-sock schedd", "SHARED_PORT_DEFAULT_ID": "schedd", "MASTER_BACKOFF_CONSTANT": "1"}
+
+
+def test_a_schedd_begins_by_ending_what_one_before_it_has_left() -> None:
+    program = read(ROLES["ap"], "SCHEDD")["SCHEDD"]
+    assert "facility.condor.schedd" in (IMAGES / "shared" / Path(program).name).read_text()
+    assert f"shared/{Path(program).name} " in (IMAGES / "condor/Dockerfile").read_text()
 
 
 def test_what_ended_jobs_used_is_written_where_it_is_accounted_from_without_their_environment() -> None:
