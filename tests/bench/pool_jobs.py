@@ -54,6 +54,16 @@ def start(spool: bool = True, schedd: Any = None) -> dict[str, float]:
     return {"start_s": began - asked, "sent_s": sent - asked}
 
 
+def busy(seconds: int, schedd: Any = None) -> dict[str, float]:
+    """One job of so many seconds, from its submit until it has left the queue."""
+    schedd = schedd or located()
+    begun = time.time()
+    cluster = send(schedd, plain(executable="/bin/sleep", arguments=str(seconds)), 1, True)
+    wait(schedd, cluster, 0.2)
+    remove(schedd, cluster)
+    return {"seconds": time.time() - begun}
+
+
 def rate(jobs: int, spool: bool = True, schedd: Any = None) -> dict[str, float]:
     """Jobs that do nothing: how many seconds all of them take from before the submit, and on how many slots."""
     schedd = schedd or located()
@@ -178,6 +188,7 @@ def first(folder: Path, slots: int) -> dict[str, float]:
 
 MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
     "start": start,
+    "busy": busy,
     "rate": rate,
     "submits": submits,
     "clear": clear,
