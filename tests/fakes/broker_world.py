@@ -265,6 +265,16 @@ async def facility(directory: Path) -> AsyncIterator[World]:
         yield world
 
 
+@asynccontextmanager
+async def facility_of_two(directory: Path) -> AsyncIterator[World]:
+    """All of it, running, with alice and bob signed in and a pod each."""
+    async with facility(directory) as world:
+        world.add_pod("bob-pod", "cms-bob")
+        await world.sign_in()
+        await world.sign_in("bob")
+        yield world
+
+
 async def goes_away(world: World, asking: Awaitable[Answer]) -> None:
     """Somebody asks and goes away before the issuer, which holds its answer back until then, has answered."""
     world.issuer.gate = asyncio.Event()

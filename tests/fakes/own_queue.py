@@ -79,6 +79,12 @@ class OwnQueue:
             if ad["ClusterId"] == cluster:
                 ad |= {"JobStatus": COMPLETED, "ExitCode": code, "ExitBySignal": False, "CompletionDate": self.now}
 
+    def add_finished(self, cluster: int, jobs: int = 1) -> None:
+        """A cluster of so many jobs that have ended well."""
+        for proc in range(jobs):
+            self.add(cluster, COMPLETED, proc)
+        self.finish(cluster)
+
     def leave(self, cluster: int, **more: Any) -> None:
         """Its jobs leave the queue."""
         self.gone += [ad | more for ad in self.ads if ad["ClusterId"] == cluster]

@@ -144,9 +144,7 @@ def test_an_access_point_that_does_not_answer_is_an_error_in_words(world: World)
 
 
 def test_output_of_what_has_finished_is_fetched_once(world: World) -> None:
-    for proc in range(3):
-        world.queue.add(17, COMPLETED, proc)
-    world.queue.finish(17)
+    world.queue.add_finished(17, 3)
     world.queue.add(18, RUNNING)
     assert world.run("fetch") == (0, "17.0, 17.1, 17.2 ended with exit code 0: output in /home/jovyan\n")
     assert world.queue.fetched == ["17.0", "17.1", "17.2"]
@@ -154,9 +152,7 @@ def test_output_of_what_has_finished_is_fetched_once(world: World) -> None:
 
 
 def test_one_job_that_fails_keeps_nobody_from_their_output(world: World) -> None:
-    for proc in range(3):
-        world.queue.add(17, COMPLETED, proc)
-    world.queue.finish(17)
+    world.queue.add_finished(17, 3)
     world.queue.broken = {"17.1"}
     code, told = world.run("fetch")
     assert code == 1
@@ -166,8 +162,7 @@ def test_one_job_that_fails_keeps_nobody_from_their_output(world: World) -> None
 
 
 def test_output_can_go_elsewhere(world: World, tmp_path: Path) -> None:
-    world.queue.add(17, COMPLETED)
-    world.queue.finish(17)
+    world.queue.add_finished(17)
     assert world.run("fetch", "--into", str(tmp_path))[0] == 0
     assert world.queue.ads[0]["SUBMIT_Iwd"] == str(tmp_path)
     assert "is no directory" in world.run("fetch", "--into", str(tmp_path / "none"))[1]
@@ -175,8 +170,7 @@ def test_output_can_go_elsewhere(world: World, tmp_path: Path) -> None:
 
 def test_only_named_jobs_are_fetched(world: World) -> None:
     for number in (17, 18):
-        world.queue.add(number, COMPLETED)
-        world.queue.finish(number)
+        world.queue.add_finished(number)
     world.run("fetch", "18")
     assert world.queue.fetched == ["18.0"]
 
@@ -206,9 +200,7 @@ def test_who_waits_no_longer_than_so_many_seconds_is_told_what_is_left(world: Wo
 
 
 def test_a_thousand_jobs_of_a_cluster_are_fetched_in_pieces_and_one_that_fails_costs_little(world: World) -> None:
-    for proc in range(1000):
-        world.queue.add(17, COMPLETED, proc)
-    world.queue.finish(17)
+    world.queue.add_finished(17, 1000)
     world.queue.broken = {"17.700"}
     code, told = world.run("fetch")
     assert (code, world.queue.most) == (1, 200)
@@ -241,8 +233,7 @@ def test_who_waits_gets_output_although_the_access_point_was_away_meanwhile(worl
 
 
 def test_output_that_could_not_come_as_the_access_point_went_is_fetched_when_it_is_back(world: World) -> None:
-    world.queue.add(17, COMPLETED)
-    world.queue.finish(17)
+    world.queue.add_finished(17)
     leaves = world.queue.leaves = iter([True, False])
 
     def pause(_: float) -> None:
@@ -254,9 +245,7 @@ def test_output_that_could_not_come_as_the_access_point_went_is_fetched_when_it_
 
 
 def test_output_of_one_job_waits_for_an_access_point_that_goes_away_after_another_has_failed(world: World) -> None:
-    for proc in range(2):
-        world.queue.add(17, COMPLETED, proc)
-    world.queue.finish(17)
+    world.queue.add_finished(17, 2)
     world.queue.broken = {"17.0"}
     world.queue.leaves = iter([False, False, True, False])  # both together, the first, the second, the second again
 

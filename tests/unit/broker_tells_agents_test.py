@@ -13,16 +13,13 @@ import pytest
 
 from facility.broker.app import tune
 from facility.broker.changes import Changes, room
-from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, USERS, World, eventually, facility
+from tests.fakes.broker_world import EMBARGOED, LAKE, OPEN, USERS, World, eventually, facility_of_two
 from tests.fakes.patience import PATIENCE
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with facility(tmp_path) as made:
-        made.add_pod("bob-pod", "cms-bob")
-        await made.sign_in()
-        await made.sign_in("bob")
+    async with facility_of_two(tmp_path) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.broker_world import USERS, World, eventually, facility
+from tests.fakes.broker_world import USERS, World, eventually, facility_of_two
 
 SENTENCE = "4 jobs wait: cms uses all of the 40 cores that it may have."
 WRITTEN = {"idle": 4, "running": 2, "held": 1, "pods": 2, "cpus": 8, "allowedCpus": 10, "waiting": SENTENCE}
@@ -16,10 +16,7 @@ WRITTEN = {"idle": 4, "running": 2, "held": 1, "pods": 2, "cpus": 8, "allowedCpu
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with facility(tmp_path) as made:
-        made.add_pod("bob-pod", "cms-bob")
-        await made.sign_in()
-        await made.sign_in("bob")
+    async with facility_of_two(tmp_path) as made:
         yield made
 
 
