@@ -40,7 +40,7 @@ ALLOW_WRITE = $ENV(EP_OWNER)@{names.TRUST_DOMAIN}
 STARTD_DIRECT_ATTACH_SCHEDD_NAME = $ENV(EP_SCHEDD)
 STARTD_DIRECT_ATTACH_INTERVAL = 1
 # offers go out with the updates, so this is how long a job waits for a pod that is there already
-UPDATE_INTERVAL = 3
+UPDATE_INTERVAL = 2
 CLAIM_PARTITIONABLE_LEFTOVERS = True
 RunBenchmarks = False
 BENCHMARKS_JOBLIST =
