@@ -22,6 +22,19 @@ def _https(url: str) -> str:
     return url
 
 
+#: protocols of storage that a cache reads from, with the ports that they have by themselves
+ORIGIN_PORTS = {"https": 443, "root": 1094, "roots": 1094}
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ORIGIN_PORTS or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError(f"{url!r} must be an https, root or roots URL without user, query and fragment")
+    if parts.path.strip("/"):
+        raise ValueError(f"{url!r}: give {parts.scheme}://host:port alone: paths are the same as in the lake")
+    return url
+
+
 def prefix(path: str) -> str:
     """The path itself. Raises ValueError unless it is absolute, without trailing slash, empty parts, '.' and '..'."""
     parts = path.split("/")[1:]
@@ -31,6 +44,7 @@ def prefix(path: str) -> str:
 
 
 Https = Annotated[str, AfterValidator(_https), Field(max_length=255)]
+Origin = Annotated[str, AfterValidator(_origin), Field(max_length=255)]
 Prefix = Annotated[str, AfterValidator(prefix), Field(max_length=255)]
 Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=512)]  # RFC 6749, section 3.3
 #: an amount as Kubernetes writes it, such as 500m, 2, 4Gi; never below 0

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from facility import model, names
 from facility.access import Login, SecretReference, Service, Tokens
 from facility.limits import Limits
-from facility.model import Https, Model, ObjectName, Prefix, Quantity, Scope
+from facility.model import Https, Model, ObjectName, Origin, Prefix, Quantity, Scope
 from facility.profiles import Profile, SharedVolume
 from facility.sharing import Batch
 
@@ -20,7 +20,10 @@ class Lake(Model):
     """A part of the data lake: a path prefix, its origin, and the audience and scopes that open it."""
 
     prefix: Prefix = Field(description="Path prefix in the lake, such as /cms; no two VOs may hold the same.")
-    origin: Https = Field(description="https URL of the storage that holds the data, with its port.")
+    origin: Origin = Field(
+        description="Storage that holds the data: https://host:port (https, WebDAV) or root://host:port (XRootD); "
+        "paths there are the same as in the lake."
+    )
     audience: Annotated[str, Field(min_length=1, max_length=255)] = Field(
         description="Audience of tokens for this lake; the origin accepts the same (WLCG profile: scheme://host:port)."
     )
@@ -165,8 +168,6 @@ class VirtualOrganizationSpec(Model):
         for one in prefixes:
             if any(one != other and covers(one, other) for other in prefixes) or prefixes.count(one) > 1:
                 raise ValueError(f"lake prefix {one} overlaps with another of this VO")
-        if len({lake.origin for lake in self.lakes}) > 1:
-            raise ValueError("the lakes of one VO have one origin: its cache reads from one place")
         return self
 
     @model_validator(mode="after")

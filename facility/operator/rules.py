@@ -109,18 +109,17 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
             "self.all(a, self.exists_one(b, b.prefix == a.prefix || b.prefix.startsWith(a.prefix + '/')))",
             "the prefixes of two lakes overlap: give each path to one lake",
         ),
-        Rule(
-            "self.all(a, a.origin == self[0].origin)",
-            "the lakes of one VO have one origin: its cache reads from one place",
-        ),
     ),
     "spec.lakes[].prefix": (_PATH,),
     "spec.lakes[].audience": (_NO_COMPUTE,),
     "spec.lakes[].origin": (
-        *_URL,
         Rule(
-            r"!self.matches(r'^https://[^/?#@]+/.*[^/]')",
-            "give https://host:port alone: paths at the origin are the same as in the lake",
+            r"self.matches(r'^(https|roots?)://')",
+            "must be an https, root or roots URL: the cache's token never travels in the open",
+        ),
+        Rule(
+            r"!self.matches(r'^(https|roots?)://') || self.matches(r'^[a-z]+://[^/?#@]+/*$')",
+            "give https://host:port or root://host:port alone: paths at the origin are the same as in the lake",
         ),
     ),
     "spec.lakes[].scopeBase": (Rule(f"self == '/' || ({_PATH.rule})", f"{_PATH.message}; or / alone"),),

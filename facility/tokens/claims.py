@@ -37,6 +37,7 @@ class NothingGrantedError(ClaimsError):
 class Expected:
     """What a token has to say.
 
+    `audience`: one, or several with spaces between, each of which has to be there.
     `subject` None: not looked at (client credentials name the client as they like). `client`: to whom the token is
     given, if it says so at all; None: not looked at.
     """
@@ -112,8 +113,9 @@ def same_issuer(one: str, other: str) -> bool:
 
 
 def _check_audience(audiences: tuple[str, ...], expected: str) -> None:
-    everywhere = ANY_AUDIENCE in audiences and expected != ANY_AUDIENCE
-    if expected not in audiences or everywhere:
+    wanted = expected.split()
+    everywhere = ANY_AUDIENCE in audiences and ANY_AUDIENCE not in wanted
+    if not wanted or not set(wanted) <= set(audiences) or everywhere:
         raise ClaimsError(f"claim aud is {' '.join(audiences)[:255]!r}, expected {expected!r}")
 
 

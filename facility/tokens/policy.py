@@ -42,8 +42,10 @@ def job(vo: VirtualOrganizationSpec, compute_audience: str) -> Allowed:
 
 
 def cache(vo: VirtualOrganizationSpec) -> Allowed:
-    """The cache's own token: whatever its misses read."""
-    return _joined((lake.audience, lake.cache_scopes) for lake in vo.lakes)
+    """The cache's own token: whatever its misses read. XRootD takes one for all origins, so it is for them together,
+    with spaces between their audiences."""
+    together = " ".join(dict.fromkeys(lake.audience for lake in vo.lakes))
+    return _joined((together, lake.cache_scopes) for lake in vo.lakes)
 
 
 def _lakes(vo: VirtualOrganizationSpec, compute_audience: str) -> Allowed:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from facility import names
 from facility.site import Site
 from facility.vo import VirtualOrganization
-from facility.xcache import places, scitokens
-from facility.xcache.text import CacheConfigError, safe
+from facility.xcache import lakes, places, scitokens
+from facility.xcache.text import CacheConfigError
+
+#: seconds that a cached file is served before it is compared with its origin again
+FRESH = 60
 
 _SERVER = f"""
 all.adminpath {places.RUN}
@@ -32,58 +34,54 @@ http.listingdeny no
 http.secretkey {places.HTTP_SECRET}
 xrootd.chksum max 2 adler32 crc32c
 """
-# namelib: only paths that mean the same in a URL reach the origin; else %2e%2e would be walked there (decision 0019).
-# cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU
+# Everything but who may read what is the plug-in's: it maps paths to origins, so `all.export` says no more than that
+# nothing is written. cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU.
 _CACHE = f"""
+all.export / r/o
 ofs.osslib libXrdPss.so
+ofs.osslib ++ {places.PLUGIN} {places.CONFIG}/{places.LAKES} {places.DATA} {FRESH}
 ofs.ckslib * libXrdPss.so
+ofs.ckslib ++ {places.PLUGIN}
 pss.cachelib libXrdPfc.so
-pss.namelib {places.PLAIN_PATHS}
+pss.origin =https,roots,root
 oss.localroot {places.DATA}
 pfc.blocksize 1m
 pfc.prefetch 10
 pfc.cschk off
 pfc.writequeue 64 8
 pfc.trace warning
+pfc.dirstats interval 60 maxdepth 2 dir /*
 """
 
 
 def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
     """The cache's ConfigMap: file name to content. Raises CacheConfigError with what to change in the VO's object."""
-    return {places.XROOTD_CONFIG: render(vo, site), places.SCITOKENS_CONFIG: scitokens.render(vo)}
-
-
-def render(vo: VirtualOrganization, site: Site) -> str:
-    """`xrootd.cfg` but for `pfc.diskusage`, which the entry point adds when it sees how large the volume is."""
     if not vo.spec.lakes:
         raise CacheConfigError(f"VO {vo.name} has no lakes, so it has no cache")
-    prefixes = [safe("prefix", lake.prefix) for lake in vo.spec.lakes]
-    exports = "".join(f"all.export {prefix}\n" for prefix in prefixes)
-    watched = " ".join(f"dir {prefix}/*" for prefix in prefixes)
-    own = f"pss.origin {origin(vo.spec.lakes[0].origin)}\npfc.ram {site.cache.ram}\n"
-    return f"{_SERVER}{exports}{_AUTHORIZATION}{_CACHE}{own}pfc.dirstats interval 60 maxdepth 2 {watched}\n".lstrip()
+    return {
+        places.XROOTD_CONFIG: render(site),
+        places.SCITOKENS_CONFIG: scitokens.render(vo),
+        places.LAKES: lakes.render(vo),
+    }
 
 
-def origin(url: str) -> str:
-    """`https://host:port`, all that XRootD takes. Raises CacheConfigError for a URL with a path or an IPv6 address."""
-    try:
-        parts = urlsplit(safe("origin", url))
-        port = parts.port or 443
-    except ValueError as error:
-        raise CacheConfigError(f"origin {url!r}: {error}") from None
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
-        raise CacheConfigError(f"origin {url!r}: give https://host:port alone; paths are the same as in the lake")
-    return f"https://{parts.hostname}:{port}"
+def render(site: Site) -> str:
+    """`xrootd.cfg`, which no lake changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
+    point adds when it sees how large the volume is."""
+    return f"{_SERVER}{_AUTHORIZATION}{_CACHE}pfc.ram {site.cache.ram}\n".lstrip()
 
 
 def environment(vo: VirtualOrganization) -> dict[str, str]:
     """Environment of the cache's container; it holds no secret."""
     return {
-        "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request to the origin
+        "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request over https, and for each login over root://
         "X509_CERT_FILE": places.TRUST,  # the origin's certificate is checked against it
         "XDG_CACHE_HOME": places.KEYS,
         "XRD_HTTPSLOWRATEBYTESSEC": "0",  # a slow reader of a cold file is not cut off after a minute
         "XRD_STREAMERRORWINDOW": "5",  # seconds after which an origin that was away is tried again
+        # a root:// origin that is away fails a read after seconds; XRootD's own wait is five times two minutes
+        "XRD_CONNECTIONWINDOW": "10",
+        "XRD_CONNECTIONRETRY": "2",
         places.SIZE: str(quantity(vo.spec.cache.size)),
     }
 

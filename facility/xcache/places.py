@@ -24,11 +24,12 @@ KEYS = f"{VOLUME}/keys"
 #: the cache's own token, kept by the agent beside it
 TOKEN = "/run/token/lake"  # noqa: S105 - a path
 
-#: the image's own plug-in that refuses paths which a URL would read as others (images/xcache/plain_paths.cc)
-PLAIN_PATHS = "/usr/lib/facility/libplain_paths.so"
+#: the image's own plug-in, which gives paths their origins and keeps what is cached fresh (images/xcache/lakes)
+PLUGIN = "/usr/lib/facility/liblakes.so"
 
 XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
+LAKES = "lakes"
 #: copies, because xrootd takes no key that others may read
 TLS_CERTIFICATE = f"{RUN}/tls.crt"
 TLS_KEY = f"{RUN}/tls.key"

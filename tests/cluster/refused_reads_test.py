@@ -25,8 +25,6 @@ BOTH = pytest.mark.parametrize("protocol", ["root", "https"])
 NO_LOGIN = (52, "Auth failed", 403)
 NO_PERMISSION = (54, "permission denied", 403)
 
-NOT_HERE = (54, "disallowed", 403)
-
 REFUSED: dict[str, tuple[Callable[[], str | None], str, str, tuple[int, str, int]]] = {
     "no token": (lambda: None, CMS, HIT, NO_LOGIN),
     "expired": (lambda: forge.token(life=-60), CMS, HIT, NO_LOGIN),
@@ -40,7 +38,7 @@ REFUSED: dict[str, tuple[Callable[[], str | None], str, str, tuple[int, str, int
     "scope of another path, miss": (lambda: forge.token(scope="storage.read:/open"), CMS, MISS, NO_PERMISSION),
     "a sibling whose name begins alike": (forge.token, CMS, "/cms/embargoed2/nano_dy.root", NO_PERMISSION),
     "other VO's token at this cache": (lambda: forge.token(world.ATLAS), CMS, HIT, NO_LOGIN),
-    "other VO's path at this cache": (forge.token, CMS, world.ATLAS.file, NOT_HERE),
+    "other VO's path at this cache": (forge.token, CMS, world.ATLAS.file, NO_PERMISSION),
     "other VO's path at this cache, its own token": (lambda: forge.token(world.ATLAS), CMS, world.ATLAS.file, NO_LOGIN),
     "this VO's token at the other cache, hit": (forge.token, ATLAS, world.ATLAS.file, NO_LOGIN),
     "this VO's token at the other cache, miss": (forge.token, ATLAS, "/atlas/embargoed/none.root", NO_LOGIN),

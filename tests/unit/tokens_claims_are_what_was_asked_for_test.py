@@ -72,6 +72,14 @@ def test_a_token_that_is_not_is_refused_by_the_name_of_the_claim(change: dict[st
         claims.check(claims.read(GOOD | change), EXPECTED, NOW)
 
 
+def test_a_token_for_several_audiences_is_for_each_of_them() -> None:
+    both = Expected("https://iam.test/", "https://lake.test https://other.test", EXPECTED.scopes, "sub-1")
+    claims.check(claims.read(GOOD | {"aud": ["https://other.test", "https://lake.test"]}), both, NOW)
+    for audience in ("https://lake.test", ["https://lake.test", ANY_AUDIENCE], "https://lake.test https://other.test"):
+        with pytest.raises(ClaimsError, match="claim aud"):
+            claims.check(claims.read(GOOD | {"aud": audience}), both, NOW)
+
+
 @pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "a.b.c.d", "!.?.%", "W10.W10.x", "e30.bm9qc29u.x"])
 def test_what_is_no_jwt_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(ClaimsError, match=r"^the token is not a JWT$") as caught:

@@ -54,6 +54,12 @@ def test_notebooks_and_jobs_only_read_whatever_else_a_lake_lists() -> None:
         assert scopes.text(allowed["https://o.test:1094"]) == "storage.read:/open storage.stage:/tape storage.poll:/"
 
 
+def test_a_caches_one_token_is_for_the_origins_of_all_lakes() -> None:
+    other = {"origin": "root://o2.test", "audience": "https://o2.test", "prefix": "/x", "scopes": ["storage.read:/"]}
+    organization = vo(lakes=[{**LAKE, "prefix": "/cms", "scopes": ["storage.read:/"]}, other])
+    assert list(policy.cache(organization)) == ["https://o.test:1094 https://o2.test"]
+
+
 @pytest.mark.parametrize("taken", ["lake", "service"])
 def test_no_job_gets_a_token_for_submitting_by_whatever_name(taken: str) -> None:
     lake = {**LAKE, "prefix": "/cms", "scopes": ["storage.read:/"], "audience": COMPUTE}

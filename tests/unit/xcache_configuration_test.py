@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facility.site import Site
 from facility.vo import Lake, VirtualOrganization, covers
-from facility.xcache import config, scitokens
+from facility.xcache import config, lakes, scitokens
 from facility.xcache.text import CacheConfigError
 
 SITE = Site.model_validate(
@@ -51,42 +51,47 @@ def sections(text: str) -> configparser.ConfigParser:
 
 
 def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert values(text, "xrd.port") == ["1094"]
     assert values(text, "xrd.protocol") == ["http libXrdHttp.so"]
     assert values(text, "xrootd.tls") == ["all"]
     assert values(text, "sec.protocol") == ["ztn"]
     assert values(text, "ofs.authlib") == ["libXrdAccSciTokens.so config=/etc/facility/xcache/scitokens.cfg"]
-    assert values(text, "all.export") == ["/cms"]
+    assert values(text, "all.export") == ["/ r/o"]
 
 
-def test_the_origin_is_read_over_https_without_page_checksums() -> None:
-    text = config.render(vo(lake()), SITE)
-    assert values(text, "pss.origin") == ["https://origin.demo.svc:1094"]
+def test_origins_are_read_without_page_checksums() -> None:
+    text = config.render(SITE)
+    assert values(text, "pss.origin") == ["=https,roots,root"]
     assert values(text, "pfc.cschk") == ["off"]
     assert values(text, "pfc.ram") == ["2g"]
 
 
-def test_an_origin_without_port_gets_https_own() -> None:
-    assert config.origin("https://eos.example.org/") == "https://eos.example.org:443"
+def test_paths_and_checksums_go_through_the_plugin_which_compares_files_each_minute() -> None:
+    text = config.render(SITE)
+    plugin = "++ /usr/lib/facility/liblakes.so"
+    assert values(text, "ofs.osslib") == [
+        "libXrdPss.so",
+        f"{plugin} /etc/facility/xcache/lakes /var/lib/xcache/data 60",
+    ]
+    assert values(text, "ofs.ckslib") == ["* libXrdPss.so", plugin]
+
+
+def test_lakes_come_and_go_without_another_configuration_of_xrootd() -> None:
+    one, two = (config.files(vo(*lakes), SITE) for lakes in ([lake()], [lake(), lake("/cms2")]))
+    assert {name for name in one if one[name] != two[name]} == {"lakes", "scitokens.cfg"}
 
 
 def test_plain_http_is_refused_by_a_secret_that_is_in_no_configuration() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert values(text, "http.secretkey") == ["/run/xrootd/http.secret"]
 
 
 def test_nothing_that_writes_tokens_to_the_log_is_switched_on() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert "pfc.httpcc" not in text
     assert "debug" not in text
     assert not any(words[0].endswith(".trace") and "all" in words for words in directives(text))
-
-
-def test_every_lake_of_the_vo_is_exported_and_watched() -> None:
-    text = config.render(vo(lake("/cms"), lake("/cms2")), SITE)
-    assert values(text, "all.export") == ["/cms", "/cms2"]
-    assert values(text, "pfc.dirstats") == ["interval 60 maxdepth 2 dir /cms/* dir /cms2/*"]
 
 
 def test_only_capabilities_of_the_vos_issuer_for_its_audiences_open_anything() -> None:
@@ -124,19 +129,6 @@ def test_a_vo_without_lakes_has_no_cache() -> None:
         config.files(vo(), SITE)
     with pytest.raises(CacheConfigError, match="without lakes"):
         scitokens.render(vo())
-
-
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("https://origin.test:1094/cms", "paths are the same"),
-        ("https://origin.test:99999", "Port out of range"),
-        ("https://[2001:db8::1]:1094", "only letters"),
-    ],
-)
-def test_an_origin_that_xrootd_would_not_take_is_refused(url: str, why: str) -> None:
-    with pytest.raises(CacheConfigError, match=why):
-        config.render(vo(lake(origin=url)), SITE)
 
 
 def test_a_line_that_xrootds_reader_would_cut_is_refused() -> None:
@@ -179,7 +171,7 @@ def test_whatever_is_accepted_says_exactly_what_the_object_says(prefix: list[str
     assert parsed["Global"]["audience"] == audience
     assert parsed["Issuer cms"]["issuer"] == issuer
     assert parsed["Issuer cms"]["base_path"] == path
-    assert len(directives(config.render(made, SITE))) == len(directives(config.render(vo(lake()), SITE)))
+    assert lakes.render(made).splitlines() == [f"{path} {ORIGIN}"]
 
 
 PART = st.sampled_from(["a", "b", "ab"])

@@ -11,6 +11,8 @@ NAMESPACE = "demo"
 HUB_PORT = 31440
 HUB = f"https://hub.{NAMESPACE}.svc:{HUB_PORT}"
 ORIGIN = f"https://origin.{NAMESPACE}.svc:1094"
+#: the same storage by XRootD's own protocol
+ROOT_ORIGIN = f"root://origin.{NAMESPACE}.svc:1094"
 #: audience of a service that the demo does not have: its tokens are real, and nobody takes them
 RUCIO = f"https://rucio.{NAMESPACE}.svc"
 #: public client at the issuers, for `facility login` on people's own machines
@@ -43,6 +45,8 @@ class DemoVO:
     people: tuple[Account, ...]
     #: whether its issuer gives a new refresh token at each use and takes the old one no more
     rotates: bool = True
+    #: how its cache reads
+    origin: str = ORIGIN
 
     @property
     def issuer(self) -> str:
@@ -82,6 +86,7 @@ ESCAPE = DemoVO(
     "/escape/embargoed/nano_dy.root",
     (Account("dave", ("/escape", "/escape/analysis"), "9e3c2a2a-5a2c-4f5a-9c73-000000000001"),),
     rotates=False,
+    origin=ROOT_ORIGIN,
 )
 VOS = {vo.name: vo for vo in (CMS, ATLAS, ESCAPE)}
 
@@ -122,7 +127,7 @@ def manifest(vo: DemoVO, namespace: str = "facility") -> dict[str, Any]:
             "lakes": [
                 {
                     "prefix": f"/{vo.name}",
-                    "origin": ORIGIN,
+                    "origin": vo.origin,
                     "audience": ORIGIN,
                     "scopes": ["storage.read:/embargoed", "storage.read:/open"],
                 }

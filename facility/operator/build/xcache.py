@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -88,11 +87,12 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
 
 def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], files: Mapping[str, str]) -> Manifest:
     gone = _WHEN_DELETED[vo.spec.removal.cache]
-    digest = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    digest = sha256(f"{files[places.XROOTD_CONFIG]}{vo.spec.issuer}".encode()).hexdigest()
     template = {
         "metadata": {
             "labels": labels(_COMPONENT, vo.name),
-            # XRootD reads its configuration once: another one needs another pod
+            # XRootD reads this file once, and takes no login of an issuer that it did not know: either needs another
+            # pod. What says who reads what is read again while it runs, so readers stay
             "annotations": {f"{names.API_GROUP}/configuration": digest},
         },
         "spec": _pod(vo, site),

@@ -1,0 +1,144 @@
+#include "freshness.hh"
+
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "XrdOfs/XrdOfsFSctl_PI.hh"
+#include "XrdOuc/XrdOucErrInfo.hh"
+#include "XrdSfs/XrdSfsInterface.hh"
+#include "XrdSys/XrdSysError.hh"
+
+namespace lakes {
+
+namespace {
+
+// On the cache's own record of a file, so that it goes when that goes.
+constexpr const char *kAttribute = "user.facility.origin";
+constexpr size_t kMost = 100000;  // paths that are remembered at once
+constexpr std::chrono::seconds kRound{5};
+
+}  // namespace
+
+Freshness::Freshness(Settings settings, Table &table, XrdOfsFSctl_PI &cache, XrdSysError &log)
+    : settings_(std::move(settings)), table_(table), cache_(cache), log_(log) {
+    std::thread([this] {
+        for (;;) {
+            std::this_thread::sleep_for(kRound);
+            patrol();
+        }
+    }).detach();
+}
+
+bool Freshness::possible(const std::string &data, XrdSysError &log) {
+    if (setxattr(data.c_str(), kAttribute, "", 0, 0) == 0) return true;
+    log.Emsg("lakes", errno, "set an extended attribute on the cache's volume, which it needs to know changed files;",
+             data.c_str());
+    return false;
+}
+
+void Freshness::before(const Lake &lake, const std::string &path) {
+    if (due(path)) compare(lake, path);
+}
+
+void Freshness::opened(const std::string &path) {
+    std::optional<Version> version;
+    {
+        const std::lock_guard<std::mutex> held(lock_);
+        Known &known = known_[path];
+        ++known.open;
+        version = known.version;
+    }
+    if (version && !kept(path)) keep(path, *version);
+}
+
+void Freshness::closed(const std::string &path) {
+    const std::lock_guard<std::mutex> held(lock_);
+    const auto found = known_.find(path);
+    if (found != known_.end() && found->second.open > 0) --found->second.open;
+}
+
+void Freshness::patrol() {
+    std::vector<std::string> open;
+    {
+        const std::lock_guard<std::mutex> held(lock_);
+        for (const auto &[path, known] : known_)
+            if (known.open > 0) open.push_back(path);
+    }
+    const auto lakes = table_.now();
+    for (const std::string &path : open)
+        if (const auto lake = covering(*lakes, path); lake && due(path)) compare(*lake, path);
+}
+
+// Whether it is this caller who has to compare: one at a time.
+bool Freshness::due(const std::string &path) {
+    const std::lock_guard<std::mutex> held(lock_);
+    if (known_.size() > kMost) forget();
+    const auto now = Clock::now();
+    const auto [at, made] = known_.try_emplace(path);
+    if (!made && now - at->second.looked < settings_.period) return false;
+    at->second.looked = now;
+    return true;
+}
+
+void Freshness::compare(const Lake &lake, const std::string &path) {
+    Version version;
+    const Answer answer = origins_.ask(lake, path, version);
+    if (answer == Answer::unknown) return;
+    const bool cached = access(record(path).c_str(), F_OK) == 0;
+    const auto before = kept(path);
+    const bool changed = answer == Answer::missing || !before || *before != version;
+    const bool done = !cached || !changed || remove(path);
+    const std::lock_guard<std::mutex> held(lock_);
+    Known &known = known_[path];
+    if (!done) known.looked = {};
+    known.version = answer == Answer::there ? std::optional<Version>(version) : std::nullopt;
+}
+
+// By the cache's own means, which end what is open and what is being fetched. Whether it could be done now.
+bool Freshness::remove(const std::string &path) {
+    char order[] = "fevict";
+    const char *paths[] = {path.c_str()};
+    XrdSfsFSctl request;
+    std::memset(&request, 0, sizeof request);
+    request.Arg1 = order;
+    request.Arg1Len = sizeof order - 1;
+    request.Arg2Len = -2;
+    request.ArgP = paths;
+    XrdOucErrInfo problem;
+    const int rc = cache_.FSctl(SFS_FSCTL_PLUGXC, request, problem, nullptr);
+    log_.Say("lakes: ", path.c_str(), " has changed at its origin and is taken out of the cache",
+             rc == SFS_OK ? "" : ", but not yet: ", rc == SFS_OK ? "" : problem.getErrText());
+    return rc == SFS_OK;
+}
+
+// What nobody has open; the next comparison of those is just earlier than it had to be.
+void Freshness::forget() {
+    for (auto at = known_.begin(); at != known_.end();) at = at->second.open > 0 ? std::next(at) : known_.erase(at);
+}
+
+std::string Freshness::record(const std::string &path) const { return settings_.data + path + ".cinfo"; }
+
+std::optional<Version> Freshness::kept(const std::string &path) const {
+    char text[64];
+    const ssize_t length = getxattr(record(path).c_str(), kAttribute, text, sizeof text - 1);
+    if (length <= 0) return std::nullopt;
+    text[length] = '\0';
+    long long size = 0, changed = 0;
+    if (std::sscanf(text, "%lld %lld", &size, &changed) != 2) return std::nullopt;
+    return Version{false, size, static_cast<std::time_t>(changed)};
+}
+
+void Freshness::keep(const std::string &path, const Version &version) {
+    char text[64];
+    const int length = std::snprintf(text, sizeof text, "%lld %lld", version.size, static_cast<long long>(version.changed));
+    if (setxattr(record(path).c_str(), kAttribute, text, static_cast<size_t>(length), 0) != 0 && errno != ENOENT)
+        log_.Emsg("lakes", errno, "keep the version of", path.c_str());
+}
+
+}  // namespace lakes

@@ -1,0 +1,108 @@
+#include "origins.hh"
+
+#include <sys/stat.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "XrdCl/XrdClFileSystem.hh"
+#include "XrdCl/XrdClXRootDResponses.hh"
+#include "XProtocol/XProtocol.hh"
+#include "paths.hh"
+
+namespace lakes {
+
+namespace {
+
+// Outlives whoever waits for it: an answer may come when nobody does any more.
+struct Reply {
+    std::mutex lock;
+    std::condition_variable came;
+    bool done = false;
+    Answer answer = Answer::unknown;
+    Version version;
+};
+
+Answer judged(const XrdCl::XRootDStatus &status) {
+    if (status.IsOK()) return Answer::there;
+    const bool missing = status.code == XrdCl::errNotFound ||
+                         (status.code == XrdCl::errErrorResponse && status.errNo == kXR_NotFound);
+    return missing ? Answer::missing : Answer::unknown;
+}
+
+class Handler : public XrdCl::ResponseHandler {
+  public:
+    Handler(std::shared_ptr<Reply> reply, std::shared_ptr<XrdCl::FileSystem> files)
+        : reply_(std::move(reply)), files_(std::move(files)) {}
+
+    void HandleResponse(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response) override {
+        const std::unique_ptr<XrdCl::XRootDStatus> ended(status);
+        const std::unique_ptr<XrdCl::AnyObject> held(response);
+        {
+            const std::lock_guard<std::mutex> locked(reply_->lock);
+            reply_->done = true;
+            reply_->answer = judged(*ended);
+            XrdCl::StatInfo *info = nullptr;
+            if (response) response->Get(info);
+            if (info) reply_->version = {info->TestFlags(XrdCl::StatInfo::IsDir), static_cast<long long>(info->GetSize()),
+                                         static_cast<std::time_t>(info->GetModTime())};
+            else if (reply_->answer == Answer::there) reply_->answer = Answer::unknown;
+        }
+        reply_->came.notify_all();
+        delete this;
+    }
+
+  private:
+    const std::shared_ptr<Reply> reply_;
+    const std::shared_ptr<XrdCl::FileSystem> files_;  // kept while it works
+};
+
+}  // namespace
+
+std::string credential() {
+    const char *file = std::getenv("BEARER_TOKEN_FILE");
+    struct stat token {};
+    if (!file || stat(file, &token) != 0) return "cache";
+    char name[64];
+    std::snprintf(name, sizeof name, "c%llx.%llx.%lx", static_cast<unsigned long long>(token.st_ino),
+                  static_cast<unsigned long long>(token.st_mtim.tv_sec), token.st_mtim.tv_nsec);
+    return name;
+}
+
+Answer Origins::ask(const Lake &lake, const std::string &path, Version &version) {
+    const auto files = client(lake);
+    if (!files) return Answer::unknown;
+    const auto reply = std::make_shared<Reply>();
+    auto handler = std::make_unique<Handler>(reply, files);
+    if (!files->Stat(path, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
+    static_cast<void>(handler.release());  // it ends itself with the answer
+    std::unique_lock<std::mutex> locked(reply->lock);
+    if (!reply->came.wait_for(locked, patience_, [&] { return reply->done; })) {
+        leave(lake);
+        return Answer::unknown;
+    }
+    version = reply->version;
+    return reply->answer;
+}
+
+// Nobody, while the origin is given time to come back.
+std::shared_ptr<XrdCl::FileSystem> Origins::client(const Lake &lake) {
+    const std::lock_guard<std::mutex> held(lock_);
+    Client &known = clients_[lake.protocol + "://" + lake.host];
+    if (Clock::now() < known.away) return nullptr;
+    const std::string wanted = url(lake, credential());
+    if (known.url != wanted) {
+        known.files = std::make_shared<XrdCl::FileSystem>(XrdCl::URL(wanted));
+        known.url = wanted;
+    }
+    return known.files;
+}
+
+void Origins::leave(const Lake &lake) {
+    const std::lock_guard<std::mutex> held(lock_);
+    clients_[lake.protocol + "://" + lake.host].away = Clock::now() + pause_;
+}
+
+}  // namespace lakes

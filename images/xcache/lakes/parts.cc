@@ -1,0 +1,42 @@
+#include "parts.hh"
+
+#include <cerrno>
+#include <sstream>
+
+#include "XrdOfs/XrdOfsFSctl_PI.hh"
+#include "XrdOuc/XrdOucEnv.hh"
+#include "paths.hh"
+
+namespace lakes {
+
+std::unique_ptr<Parts> parts;
+
+Parts::Parts(const std::string &file, XrdSysLogger *logger) : log_(logger, "lakes_"), table_(file, log_) {}
+
+std::unique_ptr<Parts> Parts::make(const char *parameters, XrdSysLogger *logger, XrdOucEnv *environment) {
+    std::istringstream words(parameters ? parameters : "");
+    std::string file, data;
+    long seconds = 0;
+    words >> file >> data >> seconds;
+    std::unique_ptr<Parts> made(new Parts(file, logger));
+    auto *cache = environment ? static_cast<XrdOfsFSctl_PI *>(environment->GetPtr("XrdFSCtl_PC*")) : nullptr;
+    const bool asked = words && seconds > 0;
+    if (!asked) made->log_.Emsg("lakes", "give the lakes' file, the cache's directory and seconds");
+    if (!cache) made->log_.Emsg("lakes", "there is no cache (pss.cachelib) below");
+    if (!asked || !cache || !Freshness::possible(data, made->log_)) return nullptr;
+    const Freshness::Settings settings{std::chrono::seconds(seconds), data};
+    made->freshness_ = std::make_unique<Freshness>(settings, made->table_, *cache, made->log_);
+    return made;
+}
+
+Place Parts::place(const char *path) {
+    if (!plain(path)) return {EINVAL, {}, {}};
+    const auto lake = covering(*table_.now(), path);
+    if (!lake) return {ENOENT, {}, {}};
+    const std::string who = lake->protocol == "https" ? "cache" : credential();
+    return {0, *lake, forwarded(*lake, who, path)};
+}
+
+bool Parts::above(const char *path) { return lakes::above(*table_.now(), path); }
+
+}  // namespace lakes

@@ -1,0 +1,47 @@
+// What the storage and the checksum plug-in share.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "freshness.hh"
+#include "table.hh"
+
+#include "XrdSys/XrdSysError.hh"
+
+class XrdOucEnv;
+class XrdSysLogger;
+
+namespace lakes {
+
+struct Place {
+    int problem = 0;  // errno; then there is no path
+    Lake lake;
+    std::string path;  // as XRootD's forwarding proxy takes it
+};
+
+class Parts {
+  public:
+    // `parameters`: the file with the lakes, where the cache's files lie, seconds that a comparison is good for.
+    // Nothing, and the log says why, when they are none.
+    static std::unique_ptr<Parts> make(const char *parameters, XrdSysLogger *logger, XrdOucEnv *environment);
+
+    Place place(const char *path);
+    bool above(const char *path);
+    Freshness &freshness() { return *freshness_; }
+    Origins &origins() { return origins_; }
+
+  private:
+    Parts(const std::string &file, XrdSysLogger *logger);
+
+    XrdSysError log_;
+    Table table_;
+    Origins origins_;
+    std::unique_ptr<Freshness> freshness_;
+};
+
+// The ones of this process; made with the storage plug-in, which XRootD loads first.
+extern std::unique_ptr<Parts> parts;
+
+}  // namespace lakes

@@ -1,0 +1,138 @@
+// Storage plug-in of a cache (XRootD: `ofs.osslib ++`), on top of the proxy and its cache: a VO's lakes, read only.
+//
+// It gives each path its origin, keeps what is cached fresh, and lets nothing of a reader go further: neither a token
+// nor a name. What is asked of an origin is asked with the cache's own token, so no reader's token ever is in an URL, a
+// log or another's connection.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "XrdOss/XrdOssWrapper.hh"
+#include "XrdOuc/XrdOucEnv.hh"
+#include "XrdVersion.hh"
+#include "parts.hh"
+
+namespace lakes {
+
+namespace {
+
+class Directory : public XrdOssWrapDF {
+  public:
+    explicit Directory(XrdOssDF *below) : XrdOssWrapDF(*below), below_(below) {}
+
+    int Opendir(const char *path, XrdOucEnv &) override {
+        const Place place = parts->place(path);
+        XrdOucEnv nobody;
+        return place.problem ? -place.problem : wrapDF.Opendir(place.path.c_str(), nobody);
+    }
+
+  private:
+    const std::unique_ptr<XrdOssDF> below_;
+};
+
+class File : public XrdOssWrapDF {
+  public:
+    explicit File(XrdOssDF *below) : XrdOssWrapDF(*below), below_(below) {}
+    ~File() override { end(); }
+
+    int Open(const char *path, int flags, mode_t mode, XrdOucEnv &) override {
+        if ((flags & O_ACCMODE) != O_RDONLY) return -EROFS;
+        const Place place = parts->place(path);
+        if (place.problem) return -place.problem;
+        parts->freshness().before(place.lake, path);
+        XrdOucEnv nobody;
+        const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
+        if (rc == XrdOssOK) parts->freshness().opened(open_ = path);
+        return rc;
+    }
+
+    int Close(long long *size) override {
+        end();
+        return wrapDF.Close(size);
+    }
+
+    int Fchmod(mode_t) override { return -EROFS; }
+    int Ftruncate(unsigned long long) override { return -EROFS; }
+    ssize_t Write(const void *, off_t, size_t) override { return -EROFS; }
+    int Write(XrdSfsAio *) override { return -EROFS; }
+    ssize_t WriteV(XrdOucIOVec *, int) override { return -EROFS; }
+    ssize_t pgWrite(void *, off_t, size_t, uint32_t *, uint64_t) override { return -EROFS; }
+    int pgWrite(XrdSfsAio *, uint64_t) override { return -EROFS; }
+
+  private:
+    void end() {
+        if (open_.empty()) return;
+        parts->freshness().closed(open_);
+        open_.clear();
+    }
+
+    const std::unique_ptr<XrdOssDF> below_;
+    std::string open_;
+};
+
+class Storage : public XrdOssWrapper {
+  public:
+    explicit Storage(XrdOss &below) : XrdOssWrapper(below) {}
+
+    XrdOssDF *newDir(const char *who) override { return new Directory(wrapPI.newDir(who)); }
+    XrdOssDF *newFile(const char *who) override { return new File(wrapPI.newFile(who)); }
+
+    int Stat(const char *path, struct stat *found, int options, XrdOucEnv *) override {
+        const Place place = parts->place(path);
+        if (place.problem == ENOENT && parts->above(path)) return folder(found);
+        if (place.problem) return -place.problem;
+        parts->freshness().before(place.lake, path);
+        XrdOucEnv nobody;
+        const int rc = wrapPI.Stat(place.path.c_str(), found, options, &nobody);
+        return rc == -EISDIR ? known(place, path, found) : rc;
+    }
+
+    int Chmod(const char *, mode_t, XrdOucEnv *) override { return -EROFS; }
+    int Create(const char *, const char *, mode_t, XrdOucEnv &, int) override { return -EROFS; }
+    int Mkdir(const char *, mode_t, int, XrdOucEnv *) override { return -EROFS; }
+    int Reloc(const char *, const char *, const char *, const char *) override { return -EROFS; }
+    int Remdir(const char *, int, XrdOucEnv *) override { return -EROFS; }
+    int Rename(const char *, const char *, XrdOucEnv *, XrdOucEnv *) override { return -EROFS; }
+    int Truncate(const char *, unsigned long long, XrdOucEnv *) override { return -EROFS; }
+    int Unlink(const char *, int, XrdOucEnv *) override { return -EROFS; }
+    int FSctl(int, int, const char *, char **response) override {
+        if (response) *response = nullptr;
+        return -ENOTSUP;
+    }
+
+  private:
+    // What leads to a lake is there, whether or not its origin has something of that name.
+    static int folder(struct stat *found) {
+        std::memset(found, 0, sizeof *found);
+        found->st_mode = S_IFDIR | 0555;
+        found->st_nlink = 2;
+        return XrdOssOK;
+    }
+
+    // XRootD's cache has a directory of that name and says only so; the origin knows more.
+    static int known(const Place &place, const char *path, struct stat *found) {
+        Version version;
+        const Answer answer = parts->origins().ask(place.lake, path, version);
+        if (answer == Answer::missing) return -ENOENT;
+        folder(found);
+        found->st_mtime = found->st_ctime = found->st_atime = version.changed;
+        found->st_size = version.size;
+        return XrdOssOK;
+    }
+};
+
+}  // namespace
+
+}  // namespace lakes
+
+XrdVERSIONINFO(XrdOssAddStorageSystem2, Lakes);
+
+extern "C" XrdOss *XrdOssAddStorageSystem2(XrdOss *below, XrdSysLogger *logger, const char *, const char *parameters,
+                                           XrdOucEnv *environment) {
+    lakes::parts = lakes::Parts::make(parameters, logger, environment);
+    return lakes::parts ? new lakes::Storage(*below) : nullptr;
+}

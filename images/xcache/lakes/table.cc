@@ -1,0 +1,86 @@
+#include "table.hh"
+
+#include <fstream>
+#include <sstream>
+
+#include "XrdSys/XrdSysError.hh"
+
+namespace lakes {
+
+namespace {
+
+bool covers(std::string_view prefix, std::string_view path) {
+    if (path.substr(0, prefix.size()) != prefix) return false;
+    return path.size() == prefix.size() || path[prefix.size()] == '/';
+}
+
+std::optional<Lake> lake(const std::string &prefix, const std::string &origin) {
+    const size_t end = origin.find("://");
+    if (prefix.size() < 2 || prefix[0] != '/' || end == std::string::npos) return std::nullopt;
+    Lake made{prefix, origin.substr(0, end), origin.substr(end + 3)};
+    const bool known = made.protocol == "https" || made.protocol == "root" || made.protocol == "roots";
+    const bool host = !made.host.empty() && made.host.find_first_of("/@?#") == std::string::npos;
+    return known && host ? std::optional<Lake>(made) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Lakes> parse(const std::string &text, std::string &problem) {
+    Lakes found;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string prefix, origin, more;
+        words >> prefix >> origin;
+        const auto made = words >> more ? std::nullopt : lake(prefix, origin);
+        if (!made) {
+            problem = "no prefix and origin: '" + line + "'";
+            return std::nullopt;
+        }
+        found.push_back(*made);
+    }
+    return found;
+}
+
+std::optional<Lake> covering(const Lakes &lakes, std::string_view path) {
+    const Lake *best = nullptr;
+    for (const Lake &one : lakes)
+        if (covers(one.prefix, path) && (!best || one.prefix.size() > best->prefix.size())) best = &one;
+    return best ? std::optional<Lake>(*best) : std::nullopt;
+}
+
+bool above(const Lakes &lakes, std::string_view path) {
+    for (const Lake &one : lakes)
+        if (path == "/" || covers(path, one.prefix)) return true;
+    return false;
+}
+
+std::shared_ptr<const Lakes> Table::now() {
+    const std::lock_guard<std::mutex> held(lock_);
+    const auto time = Clock::now();
+    if (looked_ == Clock::time_point{} || time - looked_ >= std::chrono::seconds(1)) {
+        looked_ = time;
+        read();
+    }
+    return lakes_;
+}
+
+// By its content, not by its time: a ConfigMap is changed by turning a symbolic link.
+void Table::read() {
+    std::ifstream file(file_);
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    if (file.is_open() && text == text_) return;
+    std::string problem = "cannot be read";
+    const auto found = file.is_open() ? parse(text, problem) : std::nullopt;
+    if (found) {
+        log_.Say("lakes: ", std::to_string(found->size()).c_str(), " in ", file_.c_str());
+        lakes_ = std::make_shared<Lakes>(*found);
+        text_ = text;
+        problem_.clear();
+    } else if (problem != problem_) {
+        log_.Emsg("lakes", file_.c_str(), problem.c_str(), "- what it said before goes on");
+        problem_ = problem;
+    }
+}
+
+}  // namespace lakes

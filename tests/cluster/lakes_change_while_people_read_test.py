@@ -1,0 +1,114 @@
+"""What becomes of readers when the lake changes: files at an origin, and the lakes of a VO with their origins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from facility.dev.demo import world
+from facility.dev.demo.mainjob import Outcome, Stage
+from tests.cluster import forge, lakes
+from tests.cluster.reading import Answer, Attempt, attempt
+from tests.cluster.waiting import until_usable
+
+pytestmark = pytest.mark.cluster
+
+PROTOCOLS = ("root", "https")
+#: that a file is compared with its origin, and what a test needs to look
+SECONDS = 75
+#: that changed lakes reach a running cache: kubelets bring changed files within a minute and a half, and XRootD looks
+#: whose tokens open what once a minute
+ARRIVED = 240
+READERS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
+ESCAPE = world.ESCAPE
+#: an audience that caches of the VO take once a lake has it, and that the demo's origin never takes
+ELSEWHERE = "https://elsewhere.demo.svc:1094"
+
+
+def read(stage: Stage, vo: world.DemoVO, path: str, audience: str = world.ORIGIN) -> list[Answer]:
+    """Both protocols' answers to somebody who may read the VO's whole lake."""
+    token = forge.token(vo, scope="storage.read:/", audience=audience)
+    asked = [Attempt(protocol, f"xcache-{vo.name}.facility.svc", path, token) for protocol in PROTOCOLS]
+    return attempt(stage.cluster, READERS[vo.name], asked)
+
+
+def sizes(stage: Stage, vo: world.DemoVO, path: str) -> set[int]:
+    """Bytes that either protocol gives; -1 where a read fails."""
+    return {answer.bytes if answer.ok else -1 for answer in read(stage, vo, path)}
+
+
+@pytest.fixture
+def file(stage: Stage, outcome: Outcome, vo: world.DemoVO) -> Iterator[str]:
+    path = f"/{vo.name}/open/changing"
+    lakes.put(stage, path, 3_000_000)
+    yield path
+    lakes.remove(stage, path)
+
+
+@pytest.mark.parametrize("vo", [world.CMS, ESCAPE], ids=["https", "root"])
+def test_a_file_that_changed_at_its_origin_is_served_new_within_a_minute(
+    stage: Stage, vo: world.DemoVO, file: str
+) -> None:
+    assert sizes(stage, vo, file) == {3_000_000}
+    lakes.append(stage, file, 500_000)
+    stage.cluster.wait_for("what was appended", lambda: sizes(stage, vo, file) == {3_500_000}, SECONDS)
+    lakes.put(stage, file, 2_000_000)
+    stage.cluster.wait_for("what it was replaced by", lambda: sizes(stage, vo, file) == {2_000_000}, SECONDS)
+    lakes.remove(stage, file)
+    stage.cluster.wait_for("its removal", lambda: sizes(stage, vo, file) == {-1}, SECONDS)
+
+
+def part(name: str, origin: str, audience: str) -> dict[str, Any]:
+    """A lake that is a part of the VO's only one."""
+    scopes = [f"storage.read:/{name}"]
+    made = {"prefix": f"/escape/{name}", "origin": origin, "audience": audience, "scopes": scopes}
+    return {**made, "cacheScopes": scopes, "scopeBase": "/escape"}
+
+
+def give(stage: Stage, *some: dict[str, Any]) -> None:
+    change = json.dumps({"spec": {"lakes": list(some)}})
+    stage.cluster.do("patch", "vo", ESCAPE.name, "-n", "facility", "--type=merge", "-p", change)
+
+
+@pytest.fixture
+def one_lake(stage: Stage, outcome: Outcome) -> Iterator[None]:
+    """The VO with its usual lake, before and after."""
+    stage.cluster.apply(world.manifest(ESCAPE))
+    until_usable(stage, ESCAPE)
+    yield
+    give(stage, *world.manifest(ESCAPE)["spec"]["lakes"])
+    stage.cluster.wait_for("the usual lake", lambda: sizes(stage, ESCAPE, ESCAPE.file) != {-1}, ARRIVED)
+
+
+def cache(stage: Stage) -> tuple[str, int]:
+    """Which pod the VO's cache is, and how often it began."""
+    pod = stage.cluster.get("pod", "xcache-escape-0", "-n", "facility")
+    return pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
+
+
+def test_lakes_come_and_go_under_readers_of_others_and_no_reader_lends_their_token(
+    stage: Stage, one_lake: None
+) -> None:
+    before, kept, moved = cache(stage), "/escape/open/kept", "/escape/embargoed/moved"
+    lakes.put(stage, kept, 1_000_000)
+    lakes.put(stage, moved, 2_000_000)
+
+    def read_here(path: str, wanted: int, audience: str = world.ORIGIN) -> bool:
+        """Whether both protocols give that many bytes, while what stays is read all the time."""
+        assert sizes(stage, ESCAPE, kept) == {1_000_000}
+        return {answer.bytes for answer in read(stage, ESCAPE, path, audience)} == {wanted}
+
+    assert read_here(ESCAPE.file, 0) is False
+    # another origin for a part, and no lake for the other
+    give(stage, part("open", world.ORIGIN, world.ORIGIN))
+    stage.cluster.wait_for("a lake gone", lambda: read_here(ESCAPE.file, 0), ARRIVED)
+    # it is back, cold, for tokens that its origin would refuse: what it gets is the cache's own
+    give(stage, part("open", world.ORIGIN, world.ORIGIN), part("embargoed", world.ROOT_ORIGIN, ELSEWHERE))
+    stage.cluster.wait_for("a lake there", lambda: read_here(moved, 2_000_000, ELSEWHERE), ARRIVED)
+    give(stage, part("open", world.ORIGIN, world.ORIGIN), part("embargoed", world.ORIGIN, ELSEWHERE))
+    lakes.put(stage, moved, 2_500_000)
+    stage.cluster.wait_for("its other origin", lambda: read_here(moved, 2_500_000, ELSEWHERE), ARRIVED)
+    assert cache(stage) == before
