@@ -6,14 +6,15 @@ from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage
 
 
-def put(stage: Stage, path: str, size: int) -> None:
-    """A file of that many bytes at the origin, whole at once, as storage has them; one that is there is replaced."""
-    _at_origin(stage, f'head -c {size} /dev/urandom >"/lake{path}.new" && mv "/lake{path}.new" "/lake{path}"')
+def put(stage: Stage, path: str, size: int, letter: str = "a") -> None:
+    """A file of that letter, so often, at the origin: whole at once, as storage has them; one that is there is replaced."""
+    written = f"head -c {size} /dev/zero | tr '\\0' {letter}"
+    _at_origin(stage, f'{written} >"/lake{path}.new" && mv "/lake{path}.new" "/lake{path}"')
 
 
 def append(stage: Stage, path: str, size: int) -> None:
     """That many bytes more at a file's end."""
-    _at_origin(stage, f'head -c {size} /dev/urandom >>"/lake{path}"')
+    _at_origin(stage, f'head -c {size} /dev/zero >>"/lake{path}"')
 
 
 def remove(stage: Stage, path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -59,6 +60,53 @@ def test_a_file_that_changed_at_its_origin_is_served_new_within_a_minute(
     stage.cluster.wait_for("what it was replaced by", lambda: sizes(stage, vo, file) == {2_000_000}, SECONDS)
     lakes.remove(stage, file)
     stage.cluster.wait_for("its removal", lambda: sizes(stage, vo, file) == {-1}, SECONDS)
+
+
+HOLD = """
+import pathlib, sys, time
+from XRootD import client
+path, size, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+file, block = client.File(), 1 << 20
+assert file.open(f"root://xcache-cms.facility.svc:1094/{path}")[0].ok
+assert set(file.read(0, block)[1]) == set(b"a")
+pathlib.Path("/tmp/opened").touch()
+end, offset, seen = time.monotonic() + seconds, block, set()
+while time.monotonic() < end:
+    status, data = file.read(offset, block)
+    if not status.ok:
+        break
+    seen |= set(data)
+    offset = (offset + block) % size
+    time.sleep(0.5)
+print(bytes(seen).decode(), "then an error" if not status.ok else "and no error")
+"""
+
+
+@pytest.mark.parametrize("vo", [world.CMS], ids=["https"])
+def test_who_reads_a_file_while_it_is_replaced_gets_an_error_and_no_mixture(
+    stage: Stage, vo: world.DemoVO, file: str
+) -> None:
+    pod = ("facility-users", READERS[vo.name], "notebook")
+    size = 200 << 20
+    lakes.put(stage, file, size)
+    stage.cluster.wait_for("the long one", lambda: sizes(stage, vo, file) == {size}, SECONDS)
+    stage.cluster.execute(*pod, ["rm", "-f", "/tmp/opened"])
+    with ThreadPoolExecutor(1) as beside:
+        command = ["python3", "-c", HOLD, file, str(size), str(2 * SECONDS)]
+        held = beside.submit(stage.cluster.execute, *pod, command, timeout=3 * SECONDS)
+        opened = lambda: stage.cluster.execute(*pod, ["ls", "/tmp"]).split().count("opened")  # noqa: E731
+        stage.cluster.wait_for("the file open", lambda: opened() or held.done(), 30)
+        lakes.put(stage, file, size, letter="b")
+        assert held.result().strip() == "a then an error"
+    assert sizes(stage, vo, file) == {size}
+
+
+def test_no_reader_takes_a_file_out_of_the_cache(stage: Stage, outcome: Outcome) -> None:
+    told = "import subprocess, sys; r = subprocess.run(sys.argv[1:], capture_output=True, text=True); print(r.stderr)"
+    for word in ("evict", "fevict"):
+        command = ["xrdfs", "root://xcache-cms.facility.svc:1094", "cache", word, world.CMS.file]
+        answer = stage.cluster.execute("facility-users", READERS["cms"], "notebook", ["python3", "-c", told, *command])
+        assert "only the cache itself takes files out of the cache" in answer
 
 
 def part(name: str, origin: str, audience: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "freshness.hh"
+#include "guard.hh"
 #include "table.hh"
 
 #include "XrdSys/XrdSysError.hh"
@@ -39,6 +40,7 @@ class Parts {
     Table table_;
     Origins origins_;
     std::unique_ptr<Freshness> freshness_;
+    std::unique_ptr<Guard> guard_;
 };
 
 // The ones of this process; made with the storage plug-in, which XRootD loads first.
