@@ -7,7 +7,7 @@ from facility.dev.demo.mainjob import Stage
 
 
 def put(stage: Stage, path: str, size: int, letter: str = "a") -> None:
-    """A file of that letter, so often, at the origin: whole at once, as storage has them; one that is there is replaced."""
+    """A file of so many letters at the origin: whole at once, in the place of one that is there."""
     written = f"head -c {size} /dev/zero | tr '\\0' {letter}"
     _at_origin(stage, f'{written} >"/lake{path}.new" && mv "/lake{path}.new" "/lake{path}"')
 

@@ -87,7 +87,7 @@ def test_who_reads_a_file_while_it_is_replaced_gets_an_error_and_no_mixture(
     stage: Stage, vo: world.DemoVO, file: str
 ) -> None:
     pod = ("facility-users", READERS[vo.name], "notebook")
-    size = 200 << 20
+    size = 64 << 20
     lakes.put(stage, file, size)
     stage.cluster.wait_for("the long one", lambda: sizes(stage, vo, file) == {size}, SECONDS)
     stage.cluster.execute(*pod, ["rm", "-f", "/tmp/opened"])
