@@ -97,6 +97,30 @@ def test_no_spelling_of_a_path_climbs_out_of_its_scope(stage: Stage, tried: obje
     assert not {up: answer for up, answer in answers.items() if answer.ok or answer.bytes}
 
 
+ODD = ["/cms//embargoed/nano_dimuon.root", "//cms/embargoed//nano_dimuon.root", f"/cms/embargoed/{'long/' * 2000}x"]
+
+
+@BOTH
+@pytest.mark.parametrize("path", ODD, ids=["slashes", "more slashes", "long"])
+def test_no_odd_path_is_taken_for_another(stage: Stage, tried: object, path: str, protocol: str) -> None:
+    one = Attempt(protocol, CMS, path, forge.token(scope="storage.read:/open"))
+    [answer] = attempt(stage.cluster, "jupyter-cms-alice", [one])
+    assert not answer.ok
+    assert answer.bytes == 0
+
+
+def test_a_token_in_the_url_is_taken_and_in_no_log(stage: Stage, tried: object) -> None:
+    """As some tools send it; what refuses it, or does not find the file, does not write it down either."""
+    token = forge.token(scope="storage.read:/embargoed")
+    paths = [HIT, "/cms/embargoed/not-there", "/cms/open/nano_dimuon.root"]
+    asked = [Attempt("https", CMS, f"{path}?authz=Bearer%20{token}") for path in paths]
+    answers = attempt(stage.cluster, "jupyter-cms-alice", asked)
+    assert [answer.code for answer in answers] == [200, 404, 403]
+    logs = stage.cluster.do("logs", "-n", "facility", "xcache-cms-0", "-c", "xcache", "--tail=-1")
+    logs += stage.cluster.do("logs", "-n", world.NAMESPACE, "deploy/origin", "-c", "origin", "--tail=-1")
+    assert token.rsplit(".", 1)[1] not in logs
+
+
 @BOTH
 def test_nobody_writes_through_the_cache(stage: Stage, tried: object, protocol: str) -> None:
     strong = forge.token(scope="storage.read:/ storage.create:/ storage.modify:/")
