@@ -51,10 +51,11 @@ class Resources(Model):
 
 
 class CacheDefaults(Model):
-    """XCache pods."""
+    """XCache pods. metrics_from: namespaces that may read what caches have served."""
 
     resources: Resources = Resources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "4Gi"})
     ram: Annotated[str, Field(pattern=r"^[1-9][0-9]*g$")] = "1g"
+    metrics_from: tuple[ObjectName, ...] = ()
 
 
 class BatchDefaults(Model):

@@ -50,7 +50,12 @@ pfc.prefetch 10
 pfc.cschk off
 pfc.writequeue 64 8
 pfc.trace warning
-pfc.dirstats interval 60 maxdepth 2 dir /*
+"""
+# Who reads how much (fstat), and what came from where (pfc), for the container that accounts. No other kind of record:
+# some would name paths of all requests, or hosts.
+_MONITORING = f"""
+xrootd.monitor all auth flush 5s fstat 10s lfn dest fstat user 127.0.0.1:{places.MONITOR_PORT}
+xrootd.mongstream pfc use flush 5s send 127.0.0.1:{places.MONITOR_PORT}
 """
 
 
@@ -68,7 +73,7 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
 def render(site: Site) -> str:
     """`xrootd.cfg`, which no lake changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
     point adds when it sees how large the volume is."""
-    return f"{_SERVER}{_AUTHORIZATION}{_CACHE}pfc.ram {site.cache.ram}\n".lstrip()
+    return f"{_SERVER}{_AUTHORIZATION}{_CACHE}{_MONITORING}pfc.ram {site.cache.ram}\n".lstrip()
 
 
 def environment(vo: VirtualOrganization) -> dict[str, str]:

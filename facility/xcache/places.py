@@ -21,6 +21,8 @@ VOLUME = "/var/lib/xcache"
 DATA = f"{VOLUME}/data"
 #: issuers' public keys, on the volume so that a restart while an issuer is down denies nobody
 KEYS = f"{VOLUME}/keys"
+#: where the container that accounts has a folder of the volume
+ACCOUNTING = "/var/lib/accounting"
 #: the cache's own token, kept by the agent beside it
 TOKEN = "/run/token/lake"  # noqa: S105 - a path
 
@@ -35,6 +37,12 @@ TLS_CERTIFICATE = f"{RUN}/tls.crt"
 TLS_KEY = f"{RUN}/tls.key"
 #: with it XrdHttp refuses plain http, and with it bearer tokens in clear
 HTTP_SECRET = f"{RUN}/http.secret"
+#: on the pod's loopback: where XRootD tells what is read (facility.xcache.accounting)
+MONITOR_PORT = 9931
+#: where the sums of that are read
+METRICS_PORT = 9090
+#: environment variable: whose cache this is
+VO = "XCACHE_VO"
 #: environment variable: how many bytes of the volume the cache may fill
 SIZE = "XCACHE_SIZE"
 

@@ -214,3 +214,31 @@ def test_the_central_manager_knows_the_issuers_of_vos_that_have_batch() -> None:
     assert "cms@" in config["data"]["mapfile"]
     assert "idle" not in config["data"]["mapfile"]
     assert {"condor_config", "job-wrapper", "passwd", "group"} <= set(execute["data"])
+
+
+def test_who_accounts_for_reads_sees_no_token_no_key_and_no_data(cache: list[Manifest]) -> None:
+    (container,) = (one for one in containers(pod(cache)) if one["name"] == "accounting")
+    mounts = {(one["name"], one.get("subPath"), one["readOnly"]) for one in container["volumeMounts"]}
+    assert mounts == {("config", None, True), ("cache", "accounting", True)}
+    assert {one["name"] for one in container["env"]} == {"XCACHE_VO", "XCACHE_SIZE"}
+
+
+def test_what_caches_served_is_read_from_namespaces_that_the_site_names_and_no_others(cache: list[Manifest]) -> None:
+    assert len(of("NetworkPolicy", cache)["spec"]["ingress"]) == 1
+    there = SITE.model_copy(update={"cache": SITE.cache.model_copy(update={"metrics_from": ("monitoring",)})})
+    rule = of("NetworkPolicy", xcache(CMS, there))["spec"]["ingress"][1]
+    assert rule["ports"] == [{"port": 9090}]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+
+
+def test_another_lake_starts_no_cache_anew_and_another_issuer_does(cache: list[Manifest]) -> None:
+    def template(**changes: Any) -> dict[str, Any]:
+        spec = CMS.spec.model_copy(update=changes)
+        made: dict[str, Any] = of("StatefulSet", xcache(CMS.model_copy(update={"spec": spec}), SITE))["spec"][
+            "template"
+        ]
+        return made
+
+    other = CMS.spec.lakes[0].model_copy(update={"prefix": "/other", "origin": "root://other.test"})
+    assert template(lakes=(*CMS.spec.lakes, other)) == template()
+    assert template(issuer="https://other.test/") != template()

@@ -16,7 +16,7 @@ from facility.operator.build.common import (
     restricted,
     trust_environment,
 )
-from facility.operator.build.network import anywhere, dns, peer, policy
+from facility.operator.build.network import anywhere, dns, everybody, peer, policy
 from facility.operator.objects import NETWORK_POLICY, Manifest
 from facility.site import Site
 from facility.vo import VirtualOrganization
@@ -55,12 +55,15 @@ def _selector(vo: VirtualOrganization) -> dict[str, str]:
 
 
 def _service(vo: VirtualOrganization, meta: dict[str, Any]) -> Manifest:
-    port = {"name": "xrootd", "port": names.XROOTD_PORT, "targetPort": names.XROOTD_PORT}
+    ports = [
+        {"name": "xrootd", "port": names.XROOTD_PORT, "targetPort": names.XROOTD_PORT},
+        {"name": "metrics", "port": places.METRICS_PORT},
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": meta,
-        "spec": {"selector": _selector(vo), "ports": [port]},
+        "spec": {"selector": _selector(vo), "ports": ports},
     }
 
 
@@ -73,13 +76,15 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
     spaces = site.namespaces
     readers = [peer(spaces.users, "notebook", vo.name), peer(spaces.batch, "execute", vo.name)]
     broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
+    who = [everybody(name) for name in site.cache.metrics_from]
+    metrics = [{"from": who, "ports": [{"port": places.METRICS_PORT}]}] if who else []
     return {
         "apiVersion": NETWORK_POLICY.api_version,
         "kind": NETWORK_POLICY.kind,
         "metadata": meta,
         "spec": policy(
             _selector(vo),
-            ingress=[{"from": readers, "ports": [{"port": names.XROOTD_PORT}]}],
+            ingress=[{"from": readers, "ports": [{"port": names.XROOTD_PORT}]}, *metrics],
             egress=[dns(), broker, anywhere()],
         ),
     }
@@ -139,7 +144,7 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_agent(site), _renewal(site)],
+        "initContainers": [_agent(site), _renewal(site), _accounting(vo, site)],
         "containers": [_cache(vo, site)],
         "volumes": _volumes(name),
     }
@@ -183,6 +188,27 @@ def _renewal(site: Site) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "tls", "mountPath": places.TLS, "readOnly": True},
             {"name": "run", "mountPath": places.RUN},
+        ],
+    }
+
+
+def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    """The native sidecar that hears from the cache who reads how much, and tells the sums."""
+    settings = {places.VO: vo.name, places.SIZE: str(config.quantity(vo.spec.cache.size))}
+    return {
+        "name": "accounting",
+        "image": site.images.xcache,
+        "imagePullPolicy": site.images.pull_policy,
+        "restartPolicy": "Always",
+        "args": ["python3", "-m", "facility.xcache.accounting.main"],
+        "env": environment(settings),
+        "ports": [{"name": "metrics", "containerPort": places.METRICS_PORT}],
+        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": restricted(),
+        "volumeMounts": [
+            {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
+            # an empty folder of the volume, by which its size and what is free are seen, and no file of anybody's
+            {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": "accounting", "readOnly": True},
         ],
     }
 

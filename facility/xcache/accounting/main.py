@@ -1,0 +1,107 @@
+"""`python3 -m facility.xcache.accounting.main`: a container beside the cache that counts, and answers `/metrics`.
+
+XRootD sends it datagrams over the pod's loopback; it sees no token and no file.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import FrameType
+
+from facility.xcache import places
+from facility.xcache.accounting.book import Book
+from facility.xcache.accounting.packets import events
+from facility.xcache.accounting.texts import CONTENT_TYPE, metrics
+
+_LARGEST = 65536
+
+
+class Teller:
+    """What is counted, for one thread that counts and others that tell."""
+
+    def __init__(self, vo: str, size: int, volume: Path, lakes: Path) -> None:
+        self._vo, self._size, self._volume, self._lakes = vo, size, volume, lakes
+        self._lock = threading.Lock()
+        self._book = Book(self._origin)
+
+    def note(self, packet: bytes) -> None:
+        """Count what a datagram says."""
+        with self._lock:
+            self._book.note(events(packet))
+
+    def text(self) -> str:
+        """Prometheus' format."""
+        volume = os.statvfs(self._volume)
+        used = (volume.f_blocks - volume.f_bfree) * volume.f_frsize
+        with self._lock:
+            return metrics(self._book, self._vo, self._size, used)
+
+    def _origin(self, path: str) -> str:
+        """By the lakes as they are now, of which none lies in another."""
+        try:
+            lines = [line.split() for line in self._lakes.read_text().splitlines()]
+        except OSError:
+            return ""
+        return next((origin for prefix, origin in lines if path == prefix or path.startswith(f"{prefix}/")), "")
+
+
+class Server(ThreadingHTTPServer):
+    """Answers `/metrics`."""
+
+    daemon_threads = True
+
+    def __init__(self, teller: Teller, port: int = places.METRICS_PORT) -> None:
+        """`port` 0 takes any. Raises OSError."""
+        super().__init__(("", port), _Handler)
+        self.teller = teller
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    timeout = 10
+    server_version, sys_version = "accounting", ""
+
+    def do_GET(self) -> None:
+        """Metrics; nothing else is here."""
+        here = self.path.partition("?")[0] == "/metrics"
+        body = (self.server.teller.text() if here else "not here\n").encode()
+        self.send_response(HTTPStatus.OK if here else HTTPStatus.NOT_FOUND)
+        self.send_header("Content-Type", CONTENT_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody needs to know who reads."""
+
+
+def listen(teller: Teller, way: socket.socket) -> None:
+    """For ever."""
+    while True:
+        teller.note(way.recv(_LARGEST))
+
+
+def main() -> None:
+    """For ever; the container is started again when it ends. Raises OSError or KeyError, with what is missing."""
+    signal.signal(signal.SIGTERM, _leave)
+    lakes = Path(places.CONFIG) / places.LAKES
+    teller = Teller(os.environ[places.VO], int(os.environ[places.SIZE]), Path(places.ACCOUNTING), lakes)
+    way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    way.bind(("127.0.0.1", places.MONITOR_PORT))
+    threading.Thread(target=Server(teller).serve_forever, daemon=True).start()
+    listen(teller, way)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The sums as Prometheus reads them. Nothing in it is a token, or of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from facility.xcache.accounting.book import Book
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SERVED = (
+    ("served_files", "Files that people have opened and closed.", "files"),
+    ("served_bytes", "Bytes that people have read.", "bytes"),
+)
+_KEPT = (
+    ("hit_bytes", "Bytes that reads found in the cache.", "hit"),
+    ("missed_bytes", "Bytes for which reads waited for the origin.", "missed"),
+    ("bypassed_bytes", "Bytes that came from the origin and were not kept.", "bypassed"),
+    ("fetched_bytes", "Bytes that came from the origin to be kept, asked for or ahead of it.", "fetched"),
+)
+_ESCAPED = re.compile(r'[\\"\n]')
+
+
+def metrics(book: Book, vo: str, size: int, used: int) -> str:
+    """All sums, and of how many bytes of its volume the cache may take how many it has."""
+    return "".join(f"{line}\n" for line in _metrics(book, vo, size, used))
+
+
+def _metrics(book: Book, vo: str, size: int, used: int) -> Iterator[str]:
+    for name, text, field in _SERVED:
+        yield from _family(name, text, "counter")
+        for (subject, protocol), served in sorted(book.served.items()):
+            labels = _labels(vo=vo, subject=subject, protocol=protocol)
+            yield f"facility_cache_{name}_total{{{labels}}} {getattr(served, field)}"
+    for name, text, field in _KEPT:
+        yield from _family(name, text, "counter")
+        for origin, kept in sorted(book.kept.items()):
+            yield f"facility_cache_{name}_total{{{_labels(vo=vo, origin=origin)}}} {getattr(kept, field)}"
+    for name, text, value in (
+        ("size_bytes", "Bytes that the cache may take of its volume.", size),
+        ("used_bytes", "Bytes that are taken of its volume.", used),
+    ):
+        yield from _family(name, text, "gauge")
+        yield f"facility_cache_{name}{{{_labels(vo=vo)}}} {value}"
+
+
+def _family(name: str, text: str, kind: str) -> Iterator[str]:
+    full = f"facility_cache_{name}" + ("_total" if kind == "counter" else "")
+    yield f"# HELP {full} {text}"
+    yield f"# TYPE {full} {kind}"
+
+
+def _labels(**values: str) -> str:
+    """A subject is whatever an issuer says: its signs must not end the label."""
+    return ",".join(f'{name}="{_ESCAPED.sub(_escape, value[:255])}"' for name, value in values.items())
+
+
+def _escape(sign: re.Match[str]) -> str:
+    return {"\\": "\\\\", '"': '\\"', "\n": "\\n"}[sign[0]]
