@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -22,6 +22,8 @@ namespace {
 constexpr const char *kAttribute = "user.facility.origin";
 constexpr size_t kMost = 100000;  // paths that are remembered at once
 constexpr std::chrono::seconds kRound{5};
+
+bool complete(const Version &version) { return version.changed && !version.tag.empty(); }
 
 }  // namespace
 
@@ -92,8 +94,9 @@ void Freshness::compare(const Lake &lake, const std::string &path) {
     if (answer == Answer::unknown) return;
     const bool cached = access(record(path).c_str(), F_OK) == 0;
     const auto before = kept(path);
-    const bool changed = answer == Answer::missing || !before || *before != version;
+    const bool changed = answer == Answer::missing || !before || !same(*before, version);
     const bool done = !cached || !changed || remove(path);
+    if (cached && !changed && !complete(*before)) keep(path, completed(*before, version));
     const std::lock_guard<std::mutex> held(lock_);
     Known &known = known_[path];
     if (!done) known.looked = {};
@@ -125,19 +128,20 @@ void Freshness::forget() {
 std::string Freshness::record(const std::string &path) const { return settings_.data + path + ".cinfo"; }
 
 std::optional<Version> Freshness::kept(const std::string &path) const {
-    char text[64];
-    const ssize_t length = getxattr(record(path).c_str(), kAttribute, text, sizeof text - 1);
+    char text[300];
+    const ssize_t length = getxattr(record(path).c_str(), kAttribute, text, sizeof text);
     if (length <= 0) return std::nullopt;
-    text[length] = '\0';
-    long long size = 0, changed = 0;
-    if (std::sscanf(text, "%lld %lld", &size, &changed) != 2) return std::nullopt;
-    return Version{false, size, static_cast<std::time_t>(changed)};
+    std::istringstream words(std::string(text, static_cast<size_t>(length)));
+    Version found;
+    if (!(words >> found.size >> found.changed)) return std::nullopt;
+    words >> found.tag;  // the last, as there may be none
+    return found;
 }
 
 void Freshness::keep(const std::string &path, const Version &version) {
-    char text[64];
-    const int length = std::snprintf(text, sizeof text, "%lld %lld", version.size, static_cast<long long>(version.changed));
-    if (setxattr(record(path).c_str(), kAttribute, text, static_cast<size_t>(length), 0) != 0 && errno != ENOENT)
+    std::string text = std::to_string(version.size) + ' ' + std::to_string(version.changed);
+    if (!version.tag.empty()) text += ' ' + version.tag;
+    if (setxattr(record(path).c_str(), kAttribute, text.data(), text.size(), 0) != 0 && errno != ENOENT)
         log_.Emsg("lakes", errno, "keep the version of", path.c_str());
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,21 +15,26 @@
 
 namespace XrdCl {
 class FileSystem;
-}
+class ResponseHandler;
+class XRootDStatus;
+}  // namespace XrdCl
 
 namespace lakes {
 
-// What an origin says of a path. Two of one file differ when it was replaced or appended to.
+// What an origin says of a path; what it does not say is empty.
 struct Version {
     bool directory = false;
     long long size = 0;
-    std::time_t changed = 0;
-
-    bool operator==(const Version &other) const {
-        return directory == other.directory && size == other.size && changed == other.changed;
-    }
-    bool operator!=(const Version &other) const { return !(*this == other); }
+    std::time_t changed = 0;  // seconds since the epoch
+    std::string tag;          // ETag (RFC 9110, 8.8.3)
 };
+
+// Whether two versions may be of one content: nothing that both say differs. A file that is replaced or appended to
+// differs in one of them.
+bool same(const Version &one, const Version &other);
+
+// The version, with what it does not say as the other says it.
+Version completed(Version version, const Version &other);
 
 enum class Answer { there, missing, unknown };  // unknown: the origin is away, slow, or refuses
 
@@ -38,8 +44,8 @@ std::string credential();
 
 class Origins {
   public:
-    // What the origin of this lake says of the path now. Waits `patience` at most; an origin that did not answer is not
-    // asked again for a while, so that readers of what is cached do not all wait for one that is away.
+    // What the origin of this lake says of the path now. Waits `patience` at most for each answer; an origin that did
+    // not answer is not asked again for a while, so that readers of what is cached do not all wait for one that is away.
     Answer ask(const Lake &lake, const std::string &path, Version &version);
 
   private:
@@ -49,7 +55,11 @@ class Origins {
         std::shared_ptr<XrdCl::FileSystem> files;
         Clock::time_point away{};  // not asked until then
     };
+    struct Reply;
+    using Request = std::function<XrdCl::XRootDStatus(XrdCl::ResponseHandler *)>;
     std::shared_ptr<XrdCl::FileSystem> client(const Lake &lake);
+    std::shared_ptr<Reply> answer(const Lake &lake, std::shared_ptr<XrdCl::FileSystem> files, const Request &request);
+    std::string tag(const Lake &lake, const std::shared_ptr<XrdCl::FileSystem> &files, const std::string &path);
     void leave(const Lake &lake);
 
     static constexpr std::chrono::seconds patience_{5}, pause_{30};
