@@ -55,7 +55,7 @@ pfc.trace warning
 # some would name paths of all requests, or hosts.
 _MONITORING = f"""
 xrootd.monitor all auth flush 5s fstat 10s lfn dest fstat user 127.0.0.1:{places.MONITOR_PORT}
-xrootd.mongstream pfc use flush 5s send 127.0.0.1:{places.MONITOR_PORT}
+xrootd.mongstream pfc use flush 5s send nohdr 127.0.0.1:{places.MONITOR_PORT}
 """
 
 

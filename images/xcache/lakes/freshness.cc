@@ -23,8 +23,6 @@ constexpr const char *kAttribute = "user.facility.origin";
 constexpr size_t kMost = 100000;  // paths that are remembered at once
 constexpr std::chrono::seconds kRound{5};
 
-bool complete(const Version &version) { return version.changed && !version.tag.empty(); }
-
 }  // namespace
 
 Freshness::Freshness(Settings settings, Table &table, XrdOfsFSctl_PI &cache, XrdSysError &log)
@@ -96,7 +94,7 @@ void Freshness::compare(const Lake &lake, const std::string &path) {
     const auto before = kept(path);
     const bool changed = answer == Answer::missing || !before || !same(*before, version);
     const bool done = !cached || !changed || remove(path);
-    if (cached && !changed && !complete(*before)) keep(path, completed(*before, version));
+    if (cached && !changed && !(completed(*before, version) == *before)) keep(path, completed(*before, version));
     const std::lock_guard<std::mutex> held(lock_);
     Known &known = known_[path];
     if (!done) known.looked = {};

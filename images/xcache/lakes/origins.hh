@@ -27,6 +27,10 @@ struct Version {
     long long size = 0;
     std::time_t changed = 0;  // seconds since the epoch
     std::string tag;          // ETag (RFC 9110, 8.8.3)
+
+    bool operator==(const Version &other) const {
+        return directory == other.directory && size == other.size && changed == other.changed && tag == other.tag;
+    }
 };
 
 // Whether two versions may be of one content: nothing that both say differs. A file that is replaced or appended to
