@@ -1,9 +1,9 @@
 """XRootD's monitoring datagrams, as far as accounting needs them (XRootD 6.2, "System Monitoring Reference").
 
 Two streams come: the f-stream (files that people open and close, with what they read; `user` and `token` records say
-who they are), and the cache's own g-stream (what of a file came from where). All numbers are in network order. What is
-cut short, or of a kind that is not looked at, gives nothing: datagrams are lost or mangled at times, and accounts
-go on.
+who they are), all numbers in network order; and the cache's own g-stream (what of a file came from where), in JSON
+without a header (`nohdr`). What is cut short, or of a kind that is not looked at, gives nothing: datagrams are lost or
+mangled at times, and accounts go on.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ _RECORD = struct.Struct("!bbh")  # type, flags, length of all
 _OPEN = struct.Struct("!bbhIqI")  # ... file, its size, user
 _CLOSE = struct.Struct("!bbhIqqq")  # ... file, bytes by read, by readv, written
 _TIME = struct.Struct("!bbhhhiiq")  # the f-stream's first record
-_GSTREAM = struct.Struct("!iiQ")  # begin, end, provider and server
 
 _IS_CLOSE, _IS_OPEN, _IS_TIME, _IS_DISCONNECT = 0, 1, 2, 4
 _HAS_LFN = 0x01
-_PROVIDER_SHIFT, _CACHE = 56, ord("C")
 
 
 @dataclass(frozen=True)
@@ -92,6 +90,9 @@ Event = Login | Token | Opened | Closed | Left | Cached
 
 def events(packet: bytes) -> Iterator[Event]:
     """What a datagram says, in its order."""
+    if packet.startswith(b"{"):
+        yield from _cached(packet)
+        return
     if len(packet) < _HEADER.size:
         return
     code, _, length, server = _HEADER.unpack_from(packet)
@@ -105,8 +106,6 @@ def events(packet: bytes) -> Iterator[Event]:
             yield from _token(server, body)
         case "f":
             yield from _files(server, body)
-        case "g":
-            yield from _cached(body)
 
 
 def _map(body: bytes) -> tuple[int, list[str]] | None:
@@ -159,13 +158,8 @@ def _file(server: int, kind: int, flags: int, record: bytes) -> Iterator[Event]:
         yield Left(server, _DICTID.unpack_from(record, _RECORD.size)[0])
 
 
-def _cached(body: bytes) -> Iterator[Cached]:
-    if len(body) < _GSTREAM.size:
-        return
-    *_, provider = _GSTREAM.unpack_from(body)
-    if provider >> _PROVIDER_SHIFT != _CACHE:
-        return
-    for text in body[_GSTREAM.size :].replace(b"\n", b"\0").split(b"\0"):
+def _cached(packet: bytes) -> Iterator[Cached]:
+    for text in packet.replace(b"\n", b"\0").split(b"\0"):
         if record := _record(text):
             yield record
 
