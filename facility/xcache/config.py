@@ -52,9 +52,9 @@ pfc.writequeue 64 8
 pfc.trace warning
 """
 # Who reads how much (fstat), and what came from where (pfc), for the container that accounts. No other kind of record:
-# some would name paths of all requests, or hosts.
+# some would name paths of all requests, or hosts. xfr: without it XRootD 6.2.0 tells of no file that is closed.
 _MONITORING = f"""
-xrootd.monitor all auth flush 5s fstat 10s lfn dest fstat user 127.0.0.1:{places.MONITOR_PORT}
+xrootd.monitor all auth flush 5s fstat 10s lfn xfr 6 dest fstat user 127.0.0.1:{places.MONITOR_PORT}
 xrootd.mongstream pfc use flush 5s send nohdr 127.0.0.1:{places.MONITOR_PORT}
 """
 
