@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from facility.xcache.accounting.book import MOST, UNKNOWN, Book
 from facility.xcache.accounting.main import Server, Teller
 from facility.xcache.accounting.packets import events
-from facility.xcache.accounting.texts import metrics
+from facility.xcache.accounting.texts import Room, metrics
 
 BEGAN = 1_800_000_000
 CMS, ESCAPE = "https://dcache.test:2880", "root://eos.test:1094"
@@ -145,9 +145,10 @@ def test_the_oldest_sessions_are_forgotten_where_their_ends_are_lost() -> None:
 
 def test_a_subject_cannot_end_its_label() -> None:
     found = book(login(1), token(1, 'a"} 9\\'), files(opened(5, 1), closed(5, 10)))
-    text = metrics(found, "cms", 100, 50)
+    text = metrics(found, "cms", Room(100, 1000, 500))
     assert 'facility_cache_served_bytes_total{vo="cms",subject="a\\"} 9\\\\",protocol="xroot"} 10\n' in text
-    assert 'facility_cache_size_bytes{vo="cms"} 100\n' in text
+    assert 'facility_cache_limit_bytes{vo="cms"} 100\n' in text
+    assert 'facility_cache_volume_free_bytes{vo="cms"} 500\n' in text
 
 
 @pytest.fixture

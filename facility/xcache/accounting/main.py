@@ -18,7 +18,7 @@ from types import FrameType
 from facility.xcache import places
 from facility.xcache.accounting.book import Book
 from facility.xcache.accounting.packets import events
-from facility.xcache.accounting.texts import CONTENT_TYPE, metrics
+from facility.xcache.accounting.texts import CONTENT_TYPE, Room, metrics
 
 _LARGEST = 65536
 
@@ -39,9 +39,9 @@ class Teller:
     def text(self) -> str:
         """Prometheus' format."""
         volume = os.statvfs(self._volume)
-        used = (volume.f_blocks - volume.f_bfree) * volume.f_frsize
+        room = Room(self._size, volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize)
         with self._lock:
-            return metrics(self._book, self._vo, self._size, used)
+            return metrics(self._book, self._vo, room)
 
     def _origin(self, path: str) -> str:
         """By the lakes as they are now, of which none lies in another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from facility.xcache.accounting.book import Book
 
@@ -21,12 +22,20 @@ _KEPT = (
 _ESCAPED = re.compile(r'[\\"\n]')
 
 
-def metrics(book: Book, vo: str, size: int, used: int) -> str:
-    """All sums, and of how many bytes of its volume the cache may take how many it has."""
-    return "".join(f"{line}\n" for line in _metrics(book, vo, size, used))
+class Room(NamedTuple):
+    """In bytes: what the cache may take, the size of the file system that it is on, and what is free of that."""
+
+    limit: int
+    volume: int
+    free: int
 
 
-def _metrics(book: Book, vo: str, size: int, used: int) -> Iterator[str]:
+def metrics(book: Book, vo: str, room: Room) -> str:
+    """All sums, and how much room there is."""
+    return "".join(f"{line}\n" for line in _metrics(book, vo, room))
+
+
+def _metrics(book: Book, vo: str, room: Room) -> Iterator[str]:
     for name, text, field in _SERVED:
         yield from _family(name, text, "counter")
         for (subject, protocol), served in sorted(book.served.items()):
@@ -37,8 +46,9 @@ def _metrics(book: Book, vo: str, size: int, used: int) -> Iterator[str]:
         for origin, kept in sorted(book.kept.items()):
             yield f"facility_cache_{name}_total{{{_labels(vo=vo, origin=origin)}}} {getattr(kept, field)}"
     for name, text, value in (
-        ("size_bytes", "Bytes that the cache may take of its volume.", size),
-        ("used_bytes", "Bytes that are taken of its volume.", used),
+        ("limit_bytes", "Bytes that the cache may take.", room.limit),
+        ("volume_size_bytes", "Size of the file system that it is on.", room.volume),
+        ("volume_free_bytes", "What is free of that.", room.free),
     ):
         yield from _family(name, text, "gauge")
         yield f"facility_cache_{name}{{{_labels(vo=vo)}}} {value}"
