@@ -10,9 +10,6 @@ from facility.vo import VirtualOrganization
 from facility.xcache import lakes, places, scitokens
 from facility.xcache.text import CacheConfigError
 
-#: seconds that a cached file is served before it is compared with its origin again
-FRESH = 60
-
 _SERVER = f"""
 all.adminpath {places.RUN}
 all.pidpath {places.RUN}
@@ -33,23 +30,6 @@ http.header2cgi Authorization authz
 http.listingdeny no
 http.secretkey {places.HTTP_SECRET}
 xrootd.chksum max 2 adler32 crc32c
-"""
-# Everything but who may read what is the plug-in's: it maps paths to origins, so `all.export` says no more than that
-# nothing is written. cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU.
-_CACHE = f"""
-all.export / r/o
-ofs.osslib libXrdPss.so
-ofs.osslib ++ {places.PLUGIN} {places.CONFIG}/{places.LAKES} {places.DATA} {FRESH}
-ofs.ckslib * libXrdPss.so
-ofs.ckslib ++ {places.PLUGIN}
-pss.cachelib libXrdPfc.so
-pss.origin =https,roots,root
-oss.localroot {places.DATA}
-pfc.blocksize 1m
-pfc.prefetch 10
-pfc.cschk off
-pfc.writequeue 64 8
-pfc.trace warning
 """
 # Who reads how much (fstat), and what came from where (pfc), for the container that accounts. No other kind of record:
 # some would name paths of all requests, or hosts. xfr: without it XRootD 6.2.0 tells of no file that is closed.
@@ -73,7 +53,29 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
 def render(site: Site) -> str:
     """`xrootd.cfg`, which no lake changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
     point adds when it sees how large the volume is."""
-    return f"{_SERVER}{_AUTHORIZATION}{_CACHE}{_MONITORING}pfc.ram {site.cache.ram}\n".lstrip()
+    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{_MONITORING}".lstrip()
+
+
+def _cache(site: Site) -> str:
+    """Everything but who may read is the plug-in's: it maps paths to origins, so `all.export` says no more than that
+    nothing is written. cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU."""
+    return f"""
+all.export / r/o
+ofs.osslib libXrdPss.so
+ofs.osslib ++ {places.PLUGIN} {places.CONFIG}/{places.LAKES} {places.DATA} {site.cache.fresh}
+ofs.ckslib * libXrdPss.so
+ofs.ckslib ++ {places.PLUGIN}
+pss.cachelib libXrdPfc.so
+pss.origin =https,roots,root
+oss.localroot {places.DATA}
+pfc.ram {site.cache.ram}
+pfc.blocksize 1m
+pfc.prefetch 10
+pfc.cschk off
+pfc.writequeue 64 8
+pfc.trace warning
+pfc.dirstats interval 60 maxdepth 2 dir /*
+"""
 
 
 def environment(vo: VirtualOrganization) -> dict[str, str]:

@@ -52,7 +52,7 @@ def site(ca: str) -> Values:
         "groupsRefresh": 20,
         "outside": {"domain": world.OUTSIDE, "networks": ["172.16.0.0/12"]},  # where Docker has its networks
         "notebookResources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}},
-        "cache": {"resources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}}},
+        "cache": {"resources": {**requests("20m", "256Mi"), "limits": {"memory": "3Gi"}}, "fresh": 10},
         "batch": {
             "accessPointResources": requests("20m", "128Mi"),
             "accessPointSize": "1Gi",
