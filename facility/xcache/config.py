@@ -57,8 +57,8 @@ def render(site: Site) -> str:
 
 
 def _cache(site: Site) -> str:
-    """Everything but who may read is the plug-in's: it maps paths to origins, so `all.export` says no more than that
-    nothing is written. cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU."""
+    """Everything but who may read is the plug-in's: it maps paths to origins, so `all.export` only says that nothing is
+    written. cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU."""
     return f"""
 all.export / r/o
 ofs.osslib libXrdPss.so
