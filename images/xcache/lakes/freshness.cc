@@ -88,7 +88,7 @@ bool Freshness::due(const std::string &path) {
 
 void Freshness::compare(const Lake &lake, const std::string &path) {
     Version version;
-    const Answer answer = origins_.ask(lake, path, version);
+    const Answer answer = origins_.version(lake, path, version);
     if (answer == Answer::unknown) return;
     const bool cached = access(record(path).c_str(), F_OK) == 0;
     const auto before = kept(path);

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +16,15 @@ namespace lakes {
 
 namespace {
 
+// Outlives whoever waits for it: an answer may come when nobody does any more.
+struct Reply {
+    std::mutex lock;
+    std::condition_variable came;
+    bool done = false;
+    Answer answer = Answer::unknown;
+    Version version;
+};
+
 Answer judged(const XrdCl::XRootDStatus &status) {
     if (status.IsOK()) return Answer::there;
     const bool missing = status.code == XrdCl::errNotFound ||
@@ -24,19 +32,34 @@ Answer judged(const XrdCl::XRootDStatus &status) {
     return missing ? Answer::missing : Answer::unknown;
 }
 
+class Handler : public XrdCl::ResponseHandler {
+  public:
+    Handler(std::shared_ptr<Reply> reply, std::shared_ptr<XrdCl::FileSystem> files)
+        : reply_(std::move(reply)), files_(std::move(files)) {}
+
+    void HandleResponse(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response) override {
+        const std::unique_ptr<XrdCl::XRootDStatus> ended(status);
+        const std::unique_ptr<XrdCl::AnyObject> held(response);
+        {
+            const std::lock_guard<std::mutex> locked(reply_->lock);
+            reply_->done = true;
+            reply_->answer = judged(*ended);
+            XrdCl::StatInfo *info = nullptr;
+            if (response) response->Get(info);
+            if (info) reply_->version = {info->TestFlags(XrdCl::StatInfo::IsDir), static_cast<long long>(info->GetSize()),
+                                         static_cast<std::time_t>(info->GetModTime()), {}};
+            else if (reply_->answer == Answer::there) reply_->answer = Answer::unknown;
+        }
+        reply_->came.notify_all();
+        delete this;
+    }
+
+  private:
+    const std::shared_ptr<Reply> reply_;
+    const std::shared_ptr<XrdCl::FileSystem> files_;  // kept while it works
+};
+
 }  // namespace
-
-bool same(const Version &one, const Version &other) {
-    if (one.directory != other.directory || one.size != other.size) return false;
-    if (one.changed && other.changed && one.changed != other.changed) return false;
-    return one.tag.empty() || other.tag.empty() || one.tag == other.tag;
-}
-
-Version completed(Version version, const Version &other) {
-    if (!version.changed) version.changed = other.changed;
-    if (version.tag.empty()) version.tag = other.tag;
-    return version;
-}
 
 std::string credential() {
     const char *file = std::getenv("BEARER_TOKEN_FILE");
@@ -48,88 +71,29 @@ std::string credential() {
     return name;
 }
 
-// Outlives whoever waits for it: an answer may come when nobody does any more.
-struct Origins::Reply {
-    class Handler : public XrdCl::ResponseHandler {
-      public:
-        Handler(std::shared_ptr<Reply> reply, std::shared_ptr<XrdCl::FileSystem> files)
-            : reply_(std::move(reply)), files_(std::move(files)) {}
-
-        void HandleResponse(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response) override {
-            {
-                const std::lock_guard<std::mutex> locked(reply_->lock);
-                reply_->status.reset(status);
-                reply_->response.reset(response);
-            }
-            reply_->came.notify_all();
-            delete this;
-        }
-
-      private:
-        const std::shared_ptr<Reply> reply_;
-        const std::shared_ptr<XrdCl::FileSystem> files_;  // kept while it works
-    };
-
-    // What it says, if it is of that kind; its own.
-    template <typename Kind>
-    const Kind *said() const {
-        Kind *found = nullptr;
-        if (response) response->Get(found);
-        return found;
-    }
-
-    std::mutex lock;
-    std::condition_variable came;
-    std::unique_ptr<XrdCl::XRootDStatus> status;
-    std::unique_ptr<XrdCl::AnyObject> response;
-};
-
-Answer Origins::ask(const Lake &lake, const std::string &path, Version &version) {
-    const auto files = client(lake);
-    if (!files) return Answer::unknown;
-    const std::time_t begin = std::time(nullptr);
-    const auto reply = answer(lake, files, [&](XrdCl::ResponseHandler *handler) {
-        return files->Stat(path, handler, patience_.count());
-    });
-    if (!reply) return Answer::unknown;
-    const Answer found = judged(*reply->status);
-    const auto *info = reply->said<XrdCl::StatInfo>();
-    if (found != Answer::there) return found;
-    if (!info) return Answer::unknown;
-    version = {info->TestFlags(XrdCl::StatInfo::IsDir), static_cast<long long>(info->GetSize()),
-               static_cast<std::time_t>(info->GetModTime()), {}};
-    // XRootD's http client says the time of asking where a server told it none
-    if (lake.protocol == "https" && version.changed >= begin - 1 && version.changed <= std::time(nullptr) + 1) {
-        version.changed = 0;
-        version.tag = tag(lake, files, path);
-    }
+Answer Origins::version(const Lake &lake, const std::string &path, Version &version) {
+    if (lake.protocol != "https") return look(lake, path, version);
+    if (!client(lake)) return Answer::unknown;
+    bool away = false;
+    const Answer found = https_.head(lake, path, patience_.count(), version, away);
+    if (away) leave(lake);
     return found;
 }
 
-// One word; empty where there is none.
-std::string Origins::tag(const Lake &lake, const std::shared_ptr<XrdCl::FileSystem> &files, const std::string &path) {
-    XrdCl::Buffer asked;
-    asked.FromString(url(lake, credential()) + path);
-    const auto reply = answer(lake, files, [&](XrdCl::ResponseHandler *handler) {
-        return files->Query(XrdCl::QueryCode::XAttr, asked, handler, patience_.count());
-    });
-    const auto *buffer = reply && reply->status->IsOK() ? reply->said<XrdCl::Buffer>() : nullptr;
-    std::string found = buffer ? buffer->ToString() : "";
-    std::replace_if(found.begin(), found.end(), [](char c) { return c <= ' '; }, '_');
-    return found.substr(0, 200);
-}
-
-// Nothing when it cannot be asked, or does not answer in time.
-std::shared_ptr<Origins::Reply> Origins::answer(const Lake &lake, std::shared_ptr<XrdCl::FileSystem> files,
-                                                const Request &request) {
+Answer Origins::look(const Lake &lake, const std::string &path, Version &version) {
+    const auto files = client(lake);
+    if (!files) return Answer::unknown;
     const auto reply = std::make_shared<Reply>();
-    auto handler = std::make_unique<Reply::Handler>(reply, std::move(files));
-    if (!request(handler.get()).IsOK()) return nullptr;
+    auto handler = std::make_unique<Handler>(reply, files);
+    if (!files->Stat(path, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
     static_cast<void>(handler.release());  // it ends itself with the answer
     std::unique_lock<std::mutex> locked(reply->lock);
-    if (reply->came.wait_for(locked, patience_, [&] { return reply->status != nullptr; })) return reply;
-    leave(lake);
-    return nullptr;
+    if (!reply->came.wait_for(locked, patience_, [&] { return reply->done; })) {
+        leave(lake);
+        return Answer::unknown;
+    }
+    version = reply->version;
+    return reply->answer;
 }
 
 // Nobody, while the origin is given time to come back.

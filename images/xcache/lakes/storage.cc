@@ -116,7 +116,7 @@ class Storage : public XrdOssWrapper {
     // XRootD's cache has a directory of that name and says only so; the origin knows more.
     static int known(const Place &place, const char *path, struct stat *found) {
         Version version;
-        const Answer answer = parts->origins().ask(place.lake, path, version);
+        const Answer answer = parts->origins().look(place.lake, path, version);
         if (answer == Answer::missing) return -ENOENT;
         folder(found);
         found->st_mtime = found->st_ctime = found->st_atime = version.changed;
