@@ -54,6 +54,13 @@ class Lake(Model):
         return self.scope_base or self.prefix
 
 
+class CacheQuota(Model):
+    """Most that is kept of a directory; beyond that, what was read longest ago goes."""
+
+    path: Prefix = Field(description="Directory of one of the VO's lakes, such as /cms/simulation.")
+    size: Quantity = Field(description="Most that the cache keeps of it.")
+
+
 class Cache(Model):
     """The VO's XCache."""
 
@@ -61,6 +68,15 @@ class Cache(Model):
     storage_class: ObjectName | None = Field(
         default=None, description="Class of the cache's volume; the cluster's default unless given."
     )
+    prefetch: Literal["Ahead", "AsRead"] = Field(
+        default="Ahead",
+        description="Ahead: files come ahead of who reads them, best for whole files. AsRead: only the parts that are "
+        "read, best for analyses that need few columns of many files.",
+    )
+    drop_unused_days: Annotated[int, Field(ge=0, le=360)] = Field(
+        default=0, description="Days after which a file goes that nobody has read; 0: when the room is needed."
+    )
+    quotas: tuple[CacheQuota, ...] = Field(default=(), max_length=32, description="Directories that are kept small.")
 
 
 class Destination(Model):
@@ -168,6 +184,13 @@ class VirtualOrganizationSpec(Model):
         for one in prefixes:
             if any(one != other and covers(one, other) for other in prefixes) or prefixes.count(one) > 1:
                 raise ValueError(f"lake prefix {one} overlaps with another of this VO")
+        return self
+
+    @model_validator(mode="after")
+    def _quotas_of_its_own_lakes(self) -> Self:
+        for quota in self.cache.quotas:
+            if not any(covers(lake.prefix, quota.path) for lake in self.lakes):
+                raise ValueError(f"cache quota {quota.path}: it lies in none of the VO's lakes")
         return self
 
     @model_validator(mode="after")

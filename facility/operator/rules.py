@@ -110,6 +110,7 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
             "the prefixes of two lakes overlap: give each path to one lake",
         ),
     ),
+    "spec.cache.quotas[].path": (_PATH,),
     "spec.lakes[].prefix": (_PATH,),
     "spec.lakes[].audience": (_NO_COMPUTE,),
     "spec.lakes[].origin": (

@@ -8,8 +8,10 @@ from facility import names
 from facility.site import Site
 from facility.vo import VirtualOrganization
 from facility.xcache import lakes, places, scitokens
-from facility.xcache.text import CacheConfigError
+from facility.xcache.text import CacheConfigError, safe
 
+#: blocks that come ahead of a reader
+_PREFETCHED = {"Ahead": 10, "AsRead": 0}
 _SERVER = f"""
 all.adminpath {places.RUN}
 all.pidpath {places.RUN}
@@ -44,16 +46,34 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
     if not vo.spec.lakes:
         raise CacheConfigError(f"VO {vo.name} has no lakes, so it has no cache")
     return {
-        places.XROOTD_CONFIG: render(site),
+        places.XROOTD_CONFIG: render(vo, site),
         places.SCITOKENS_CONFIG: scitokens.render(vo),
         places.LAKES: lakes.render(vo),
+        places.QUOTAS: _quotas(vo),
     }
 
 
-def render(site: Site) -> str:
+def render(vo: VirtualOrganization, site: Site) -> str:
     """`xrootd.cfg`, which no lake changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
     point adds when it sees how large the volume is."""
-    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{_MONITORING}".lstrip()
+    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{_keeping(vo)}{_MONITORING}".lstrip()
+
+
+def _keeping(vo: VirtualOrganization) -> str:
+    """What comes into the cache and what goes; XRootD counts by directory what it is to keep small."""
+    blocks = _PREFETCHED[vo.spec.cache.prefetch]
+    paths = [safe("quota path", quota.path) for quota in vo.spec.cache.quotas]
+    depth = max([2, *(path.count("/") for path in paths)])
+    watched = " ".join(f"dir {path}" for path in ("/*", *paths))
+    lines = [f"pfc.prefetch {blocks}", f"pfc.dirstats interval 60 maxdepth {depth} {watched}"]
+    if paths:
+        lines.append(f"pfc.purgelib libXrdPfcPurgeQuota.so {places.CONFIG}/{places.QUOTAS}")
+    return "\n".join(lines) + "\n"
+
+
+def _quotas(vo: VirtualOrganization) -> str:
+    """A line for each directory: without the slash at its end XRootD finds nothing to remove there."""
+    return "".join(f"{safe('quota path', one.path)}/ {quantity(one.size)}\n" for one in vo.spec.cache.quotas)
 
 
 def _cache(site: Site) -> str:
@@ -70,11 +90,9 @@ pss.origin =https,roots,root
 oss.localroot {places.DATA}
 pfc.ram {site.cache.ram}
 pfc.blocksize 1m
-pfc.prefetch 10
 pfc.cschk off
 pfc.writequeue 64 8
 pfc.trace warning
-pfc.dirstats interval 60 maxdepth 2 dir /*
 """
 
 
@@ -90,6 +108,7 @@ def environment(vo: VirtualOrganization) -> dict[str, str]:
         "XRD_CONNECTIONWINDOW": "10",
         "XRD_CONNECTIONRETRY": "2",
         places.SIZE: str(quantity(vo.spec.cache.size)),
+        places.UNUSED: str(vo.spec.cache.drop_unused_days),
     }
 
 

@@ -32,6 +32,7 @@ PLUGIN = "/usr/lib/facility/liblakes.so"
 XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
 LAKES = "lakes"
+QUOTAS = "quotas"
 #: copies, because xrootd takes no key that others may read
 TLS_CERTIFICATE = f"{RUN}/tls.crt"
 TLS_KEY = f"{RUN}/tls.key"
@@ -45,6 +46,8 @@ METRICS_PORT = 9090
 VO = "XCACHE_VO"
 #: environment variable: how many bytes of the volume the cache may fill
 SIZE = "XCACHE_SIZE"
+#: environment variable: days after which a file goes that nobody has read; 0: none goes for that
+UNUSED = "XCACHE_UNUSED_DAYS"
 
 
 def below(root: Path, path: str) -> Path:

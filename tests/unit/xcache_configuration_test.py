@@ -30,9 +30,9 @@ def lake(prefix: str = "/cms", **fields: Any) -> dict[str, Any]:
 
 
 def vo(
-    *lakes: dict[str, Any], name: str = "cms", issuer: str = "https://iam-cms.demo.svc:31441/"
+    *lakes: dict[str, Any], name: str = "cms", issuer: str = "https://iam-cms.demo.svc:31441/", **cache: Any
 ) -> VirtualOrganization:
-    spec = {"issuer": issuer, "clientSecret": {"name": "cms-client"}, "lakes": list(lakes)}
+    spec = {"issuer": issuer, "clientSecret": {"name": "cms-client"}, "lakes": list(lakes), "cache": cache}
     return VirtualOrganization.parse({"metadata": {"name": name}, "spec": spec})
 
 
@@ -51,7 +51,7 @@ def sections(text: str) -> configparser.ConfigParser:
 
 
 def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> None:
-    text = config.render(SITE)
+    text = config.render(vo(lake()), SITE)
     assert values(text, "xrd.port") == ["1094"]
     assert values(text, "xrd.protocol") == ["http libXrdHttp.so"]
     assert values(text, "xrootd.tls") == ["all"]
@@ -61,14 +61,14 @@ def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> No
 
 
 def test_origins_are_read_without_page_checksums() -> None:
-    text = config.render(SITE)
+    text = config.render(vo(lake()), SITE)
     assert values(text, "pss.origin") == ["=https,roots,root"]
     assert values(text, "pfc.cschk") == ["off"]
     assert values(text, "pfc.ram") == ["2g"]
 
 
 def test_paths_and_checksums_go_through_the_plugin_which_compares_files_each_minute() -> None:
-    text = config.render(SITE)
+    text = config.render(vo(lake()), SITE)
     plugin = "++ /usr/lib/facility/liblakes.so"
     assert values(text, "ofs.osslib") == [
         "libXrdPss.so",
@@ -77,18 +77,38 @@ def test_paths_and_checksums_go_through_the_plugin_which_compares_files_each_min
     assert values(text, "ofs.ckslib") == ["* libXrdPss.so", plugin]
 
 
+def test_files_come_ahead_of_their_readers_unless_the_vo_reads_parts_of_them() -> None:
+    assert values(config.render(vo(lake()), SITE), "pfc.prefetch") == ["10"]
+    assert values(config.render(vo(lake(), prefetch="AsRead"), SITE), "pfc.prefetch") == ["0"]
+
+
+def test_directories_are_kept_small_where_the_vo_says_so() -> None:
+    made = vo(lake(), quotas=[{"path": "/cms/sim/2025/raw", "size": "2Mi"}, {"path": "/cms/open", "size": "1Gi"}])
+    text = config.render(made, SITE)
+    assert values(text, "pfc.purgelib") == ["libXrdPfcPurgeQuota.so /etc/facility/xcache/quotas"]
+    watched = "interval 60 maxdepth 4 dir /* dir /cms/sim/2025/raw dir /cms/open"
+    assert values(text, "pfc.dirstats") == [watched]
+    assert config.files(made, SITE)["quotas"] == "/cms/sim/2025/raw/ 2097152\n/cms/open/ 1073741824\n"
+    assert values(config.render(vo(lake()), SITE), "pfc.purgelib") == []
+
+
+def test_a_quota_of_another_vos_lake_is_refused() -> None:
+    with pytest.raises(ValueError, match="/atlas/x: it lies in none of the VO's lakes"):
+        vo(lake(), quotas=[{"path": "/atlas/x", "size": "1Gi"}])
+
+
 def test_lakes_come_and_go_without_another_configuration_of_xrootd() -> None:
     one, two = (config.files(vo(*lakes), SITE) for lakes in ([lake()], [lake(), lake("/cms2")]))
     assert {name for name in one if one[name] != two[name]} == {"lakes", "scitokens.cfg"}
 
 
 def test_plain_http_is_refused_by_a_secret_that_is_in_no_configuration() -> None:
-    text = config.render(SITE)
+    text = config.render(vo(lake()), SITE)
     assert values(text, "http.secretkey") == ["/run/xrootd/http.secret"]
 
 
 def test_nothing_that_writes_tokens_to_the_log_is_switched_on() -> None:
-    text = config.render(SITE)
+    text = config.render(vo(lake()), SITE)
     assert "pfc.httpcc" not in text
     assert "debug" not in text
     assert not any(words[0].endswith(".trace") and "all" in words for words in directives(text))

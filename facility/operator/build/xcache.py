@@ -92,11 +92,12 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
 
 def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], files: Mapping[str, str]) -> Manifest:
     gone = _WHEN_DELETED[vo.spec.removal.cache]
-    digest = sha256(f"{files[places.XROOTD_CONFIG]}{vo.spec.issuer}".encode()).hexdigest()
+    once = (files[places.XROOTD_CONFIG], files[places.QUOTAS], vo.spec.issuer)
+    digest = sha256("\n".join(once).encode()).hexdigest()
     template = {
         "metadata": {
             "labels": labels(_COMPONENT, vo.name),
-            # XRootD reads this file once, and takes no login of an issuer that it did not know: either needs another
+            # XRootD reads these files once, and takes no login of an issuer that it did not know: either needs another
             # pod. What says who reads what is read again while it runs, so readers stay
             "annotations": {f"{names.API_GROUP}/configuration": digest},
         },
