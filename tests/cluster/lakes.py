@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import Any
 
 from facility.dev.demo import world
@@ -31,7 +32,8 @@ print(next(line.split()[9] for line in open("/proc/net/dev") if line.split()[0] 
 def put(stage: Stage, path: str, size: int, letter: str = "a") -> None:
     """A file of so many letters at the origin: whole at once, in the place of one that is there."""
     written = f"head -c {size} /dev/zero | tr '\\0' {letter}"
-    _shell(stage, f'{written} >"/data{path}.new" && mv "/data{path}.new" "/data{path}"')
+    folder = posixpath.dirname(path)
+    _shell(stage, f'mkdir -p "/data{folder}" && {written} >"/data{path}.new" && mv "/data{path}.new" "/data{path}"')
 
 
 def append(stage: Stage, path: str, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,7 @@ from tests.cluster.reading import Attempt, attempt
 
 pytestmark = pytest.mark.cluster
 
-CMS, PATH, SIZE = world.CMS, "/cms/open/accounted", 5_000_000
-ALICE = CMS.person.subject
+SIZE, ALICE = 5_000_000, world.CMS.person.subject
 #: XRootD tells of files every 10 s, and of what it lets go of every 5
 SECONDS = 40
 _ASK = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
@@ -40,9 +40,10 @@ def grown(before: Sums, after: Sums, name: str, labels: str) -> int:
 
 @pytest.fixture
 def file(stage: Stage, outcome: Outcome) -> Iterator[str]:
-    lakes.put(stage, PATH, SIZE)
-    yield PATH
-    lakes.remove(stage, PATH)
+    path = f"/cms/open/accounted-{secrets.token_hex(4)}"  # never read before
+    lakes.put(stage, path, SIZE)
+    yield path
+    lakes.remove(stage, path)
 
 
 def test_what_alice_reads_is_hers_and_what_was_fetched_for_it_the_origins(stage: Stage, file: str) -> None:
