@@ -80,7 +80,8 @@ def _quotas(vo: VirtualOrganization) -> str:
 
 def _cache(site: Site) -> str:
     """Everything but who may read is the plug-in's: it maps paths to origins, so `all.export` only says that nothing is
-    written. cschk off: TLS covers the way already, and page checksums cost the origin three times the CPU."""
+    written. cschk: pages on disk have checksums. On the way TLS covers them already, where checksums cost the origin
+    three times the CPU."""
     return f"""
 all.export / r/o
 ofs.osslib libXrdPss.so
@@ -92,7 +93,7 @@ pss.origin =https,roots,root
 oss.localroot {places.DATA}
 pfc.ram {site.cache.ram}
 pfc.blocksize 1m
-pfc.cschk off
+pfc.cschk nonet cache
 pfc.writequeue 64 8
 pfc.trace warning
 """

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
-from tests.cluster import forge, lakes, reader
+from tests.cluster import lakes
+from tests.cluster.through_caches import seen
 
 pytestmark = pytest.mark.cluster
 
-PROGRAM = Path(reader.__file__).read_text()
-PODS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
 FOLDER = "/open/agreed"
-
-
-def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any) -> Any:
-    """What somebody of the VO who may read all of its lake sees through the cache."""
-    wish = json.dumps({"host": f"xcache-{vo.name}.facility.svc", "what": what, "of": of})
-    token = forge.token(vo, scope="storage.read:/")
-    where = ("facility-users", PODS[vo.name], "notebook", ["python3", "-c", PROGRAM])
-    return json.loads(stage.cluster.execute(*where, stdin=f"{token}\n{wish}\n", timeout=400))
 
 
 @pytest.fixture(params=[world.CMS, world.ESCAPE], ids=["https", "root"], scope="module")

@@ -60,10 +60,10 @@ def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> No
     assert values(text, "all.export") == ["/ r/o"]
 
 
-def test_origins_are_read_without_page_checksums() -> None:
+def test_pages_have_checksums_on_disk_and_not_on_the_way() -> None:
     text = config.render(vo(lake()), SITE)
     assert values(text, "pss.origin") == ["=https,roots,root"]
-    assert values(text, "pfc.cschk") == ["off"]
+    assert values(text, "pfc.cschk") == ["nonet cache"]
     assert values(text, "pfc.ram") == ["2g"]
 
 

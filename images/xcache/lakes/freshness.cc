@@ -63,6 +63,14 @@ void Freshness::closed(const std::string &path) {
     if (found != known_.end() && found->second.open > 0) --found->second.open;
 }
 
+bool Freshness::unchanged(const Lake &lake, const std::string &path) {
+    Version version;
+    const auto before = kept(path);
+    return before && origins_.version(lake, path, version) == Answer::there && same(*before, version);
+}
+
+void Freshness::broken(const std::string &path) { remove(path, "cannot be read from disk"); }
+
 void Freshness::patrol() {
     std::vector<std::string> open;
     {
@@ -93,7 +101,7 @@ void Freshness::compare(const Lake &lake, const std::string &path) {
     const bool cached = access(record(path).c_str(), F_OK) == 0;
     const auto before = kept(path);
     const bool changed = answer == Answer::missing || !before || !same(*before, version);
-    const bool done = !cached || !changed || remove(path);
+    const bool done = !cached || !changed || remove(path, "has changed at its origin");
     if (cached && !changed && !(completed(*before, version) == *before)) keep(path, completed(*before, version));
     const std::lock_guard<std::mutex> held(lock_);
     Known &known = known_[path];
@@ -102,7 +110,7 @@ void Freshness::compare(const Lake &lake, const std::string &path) {
 }
 
 // By the cache's own means, which end what is open and what is being fetched. Whether it could be done now.
-bool Freshness::remove(const std::string &path) {
+bool Freshness::remove(const std::string &path, const char *why) {
     char order[] = "fevict";
     const char *paths[] = {path.c_str()};
     XrdSfsFSctl request;
@@ -113,8 +121,8 @@ bool Freshness::remove(const std::string &path) {
     request.ArgP = paths;
     XrdOucErrInfo problem;
     const int rc = cache_.FSctl(SFS_FSCTL_PLUGXC, request, problem, nullptr);
-    log_.Say("lakes: ", path.c_str(), " has changed at its origin and is taken out of the cache",
-             rc == SFS_OK ? "" : ", but not yet: ", rc == SFS_OK ? "" : problem.getErrText());
+    const std::string text = path + " " + why + " and is taken out of the cache";
+    log_.Say("lakes: ", text.c_str(), rc == SFS_OK ? "" : ", but not yet: ", rc == SFS_OK ? "" : problem.getErrText());
     return rc == SFS_OK;
 }
 

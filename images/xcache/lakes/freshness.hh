@@ -39,6 +39,10 @@ class Freshness {
     // An open has succeeded: the version that was seen before is that of the file.
     void opened(const std::string &path);
     void closed(const std::string &path);
+    // Whether the origin still has what is cached of a path; asks now.
+    bool unchanged(const Lake &lake, const std::string &path);
+    // What the cache has of a path cannot be read: it is taken out.
+    void broken(const std::string &path);
     // Compares all open files that are due.
     void patrol();
 
@@ -51,7 +55,7 @@ class Freshness {
     };
     bool due(const std::string &path);
     void compare(const Lake &lake, const std::string &path);
-    bool remove(const std::string &path);
+    bool remove(const std::string &path, const char *why);
     void forget();
     std::optional<Version> kept(const std::string &path) const;
     void keep(const std::string &path, const Version &version);

@@ -7,14 +7,22 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "XrdOss/XrdOssWrapper.hh"
+#include "XrdOuc/XrdOucCRC.hh"
 #include "XrdOuc/XrdOucEnv.hh"
+#include "XrdOuc/XrdOucIOVec.hh"
+#include "XrdSfs/XrdSfsAio.hh"
+#include "XrdSys/XrdSysPageSize.hh"
 #include "XrdVersion.hh"
 #include "parts.hh"
+#include "rescue.hh"
 
 namespace lakes {
 
@@ -46,13 +54,50 @@ class File : public XrdOssWrapDF {
         parts->freshness().before(place.lake, path);
         XrdOucEnv nobody;
         const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
-        if (rc == XrdOssOK) parts->freshness().opened(open_ = path);
+        if (rc != XrdOssOK) return rc;
+        lake_ = place.lake;
+        parts->freshness().opened(open_ = path);
         return rc;
     }
 
     int Close(long long *size) override {
         end();
         return wrapDF.Close(size);
+    }
+
+    ssize_t Read(void *buffer, off_t offset, size_t size) override {
+        const ssize_t rc = broken_ ? -EIO : wrapDF.Read(buffer, offset, size);
+        return failed(rc) ? rescued(rc, buffer, offset, size) : rc;
+    }
+    int Read(XrdSfsAio *request) override {
+        request->Result = Read(const_cast<void *>(request->sfsAio.aio_buf), request->sfsAio.aio_offset,
+                               request->sfsAio.aio_nbytes);
+        request->doneRead();
+        return 0;
+    }
+    ssize_t ReadV(XrdOucIOVec *pieces, int count) override {
+        const ssize_t rc = broken_ ? -EIO : wrapDF.ReadV(pieces, count);
+        if (!failed(rc)) return rc;
+        ssize_t sum = 0;
+        for (int at = 0; at < count; ++at) {
+            const ssize_t got = rescued(rc, pieces[at].data, pieces[at].offset, static_cast<size_t>(pieces[at].size));
+            if (got != pieces[at].size) return got < 0 ? got : -ESPIPE;
+            sum += got;
+        }
+        return sum;
+    }
+    ssize_t pgRead(void *buffer, off_t offset, size_t size, uint32_t *sums, uint64_t options) override {
+        const ssize_t rc = broken_ ? -EIO : wrapDF.pgRead(buffer, offset, size, sums, options);
+        if (!failed(rc) || (sums && offset % XrdSys::PageSize)) return rc;
+        const ssize_t got = rescued(rc, buffer, offset, size);
+        if (got > 0 && sums) XrdOucCRC::Calc32C(buffer, static_cast<size_t>(got), sums);
+        return got;
+    }
+    int pgRead(XrdSfsAio *request, uint64_t options) override {
+        request->Result = pgRead(const_cast<void *>(request->sfsAio.aio_buf), request->sfsAio.aio_offset,
+                                 request->sfsAio.aio_nbytes, request->cksVec, options);
+        request->doneRead();
+        return 0;
     }
 
     int Fchmod(mode_t) override { return -EROFS; }
@@ -64,6 +109,22 @@ class File : public XrdOssWrapDF {
     int pgWrite(XrdSfsAio *, uint64_t) override { return -EROFS; }
 
   private:
+    // EDOM: a page is not what was written (XrdOssCsi). EIO: the disk's word, or the origin's.
+    static bool failed(ssize_t rc) { return rc == -EDOM || rc == -EIO; }
+
+    // The bytes from the origin. If that has them the disk is to blame: the file goes out of the cache, and whoever has
+    // it open reads past the cache from then on.
+    ssize_t rescued(ssize_t before, void *buffer, off_t offset, size_t size) {
+        {
+            const std::lock_guard<std::mutex> held(lock_);
+            if (!rescue_ && !parts->freshness().unchanged(lake_, open_)) return before;
+            if (!rescue_) rescue_ = std::make_unique<Rescue>(lake_, open_);
+        }
+        const ssize_t got = rescue_->read(buffer, offset, size);
+        if (got >= 0 && !broken_.exchange(true)) parts->freshness().broken(open_);
+        return got < 0 ? before : got;
+    }
+
     void end() {
         if (open_.empty()) return;
         parts->freshness().closed(open_);
@@ -72,6 +133,10 @@ class File : public XrdOssWrapDF {
 
     const std::unique_ptr<XrdOssDF> below_;
     std::string open_;
+    Lake lake_;
+    std::mutex lock_;
+    std::unique_ptr<Rescue> rescue_;
+    std::atomic<bool> broken_{false};
 };
 
 class Storage : public XrdOssWrapper {

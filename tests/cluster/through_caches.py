@@ -1,0 +1,22 @@
+"""What people see through caches: `reader.py` run in a person's pod."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from facility.dev.demo import world
+from facility.dev.demo.mainjob import Stage
+from tests.cluster import forge, reader
+
+_PROGRAM = Path(reader.__file__).read_text()
+_PODS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
+
+
+def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any) -> Any:
+    """What somebody of the VO who may read all of its lake sees: the answer of that method of `reader.Reader`."""
+    wish = json.dumps({"host": f"xcache-{vo.name}.facility.svc", "what": what, "of": of})
+    token = forge.token(vo, scope="storage.read:/")
+    where = ("facility-users", _PODS[vo.name], "notebook", ["python3", "-c", _PROGRAM])
+    return json.loads(stage.cluster.execute(*where, stdin=f"{token}\n{wish}\n", timeout=400))
