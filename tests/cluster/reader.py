@@ -15,6 +15,7 @@ import re
 import ssl
 import sys
 import tempfile
+import time
 import zlib
 from typing import Any
 
@@ -82,6 +83,20 @@ class Reader:
         """Whole files, so many at once."""
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(self.whole, paths))
+
+    def opened_until(self, path: str, seconds: float) -> dict[str, float]:
+        """When a file was last opened with this token, and on the connection that it logged in (since the epoch)."""
+        last, end = {"https": 0.0, "root": 0.0}, time.time() + seconds
+        while time.time() < end:
+            began = time.time()
+            if self._ask("GET", path, Range="bytes=0-9").status == http.client.PARTIAL_CONTENT:
+                last["https"] = began
+            began = time.time()
+            with self._client.File() as file:
+                if file.open(self._root + path)[0].ok:
+                    last["root"] = began
+            time.sleep(0.25)
+        return last
 
     def _ask(self, method: str, path: str, **headers: str) -> http.client.HTTPResponse:
         one = http.client.HTTPSConnection(self._host, 1094, timeout=300, context=ssl.create_default_context())

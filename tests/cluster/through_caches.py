@@ -14,9 +14,10 @@ _PROGRAM = Path(reader.__file__).read_text()
 _PODS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
 
 
-def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any) -> Any:
-    """What somebody of the VO who may read all of its lake sees: the answer of that method of `reader.Reader`."""
+def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any, token: str = "") -> Any:
+    """What somebody of the VO sees: the answer of that method of `reader.Reader`. Who may read all of its lake, unless
+    another token is given."""
     wish = json.dumps({"host": f"xcache-{vo.name}.facility.svc", "what": what, "of": of})
-    token = forge.token(vo, scope="storage.read:/")
+    token = token or forge.token(vo, scope="storage.read:/")
     where = ("facility-users", _PODS[vo.name], "notebook", ["python3", "-c", _PROGRAM])
     return json.loads(stage.cluster.execute(*where, stdin=f"{token}\n{wish}\n", timeout=400))
