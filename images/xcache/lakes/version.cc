@@ -4,8 +4,10 @@ namespace lakes {
 
 bool same(const Version &one, const Version &other) {
     if (one.directory != other.directory || one.size != other.size) return false;
-    if (one.changed && other.changed && one.changed != other.changed) return false;
-    return one.tag.empty() || other.tag.empty() || one.tag == other.tag;
+    const bool times = one.changed && other.changed, tags = !one.tag.empty() && !other.tag.empty();
+    if ((times && one.changed != other.changed) || (tags && one.tag != other.tag)) return false;
+    const auto silent = [](const Version &version) { return !version.changed && version.tag.empty(); };
+    return times || tags || (silent(one) && silent(other));
 }
 
 Version completed(Version version, const Version &other) {

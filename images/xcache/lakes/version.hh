@@ -19,8 +19,8 @@ struct Version {
     }
 };
 
-// Whether two versions may be of one content: nothing that both say differs. A file that is replaced or appended to
-// differs in one of them.
+// Whether two versions are of one content, by what both say: a file that is replaced or appended to differs in one of
+// these. What has nothing but its size in common with the other is another, unless neither says more.
 bool same(const Version &one, const Version &other);
 
 // The version, with what it does not say as the other says it.
