@@ -25,7 +25,7 @@ from tests.fakes.jwt import token
 from tests.fakes.machine import machine
 
 PATH = "/cms/open/x"
-TOKEN = token(exp=time.time() + 600)
+TOKEN = token(exp=time.time() + 86400)  # made as tests are collected, which may be long before this one runs
 
 
 @dataclass
