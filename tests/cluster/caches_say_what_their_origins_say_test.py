@@ -68,7 +68,8 @@ def test_two_hundred_readers_of_a_cold_file_make_one_fetch(stage: Stage, vo: wor
     assert size < fetched < 1.5 * size, f"{fetched / size:.2f} times the file"
 
 
-def test_a_thousand_small_files_arrive_whole(stage: Stage, vo: world.DemoVO) -> None:
+def test_a_thousand_small_files_arrive_whole(stage: Stage, outcome: Outcome) -> None:
+    vo = world.ESCAPE
     folder = f"/{vo.name}{FOLDER}/small"
     lakes.fill(stage, folder, count=1000, size=100_000)
     paths = [f"{folder}/{number}" for number in range(1000)]
@@ -77,3 +78,4 @@ def test_a_thousand_small_files_arrive_whole(stage: Stage, vo: world.DemoVO) -> 
         answers = seen(stage, vo, "many", paths, 8)
         assert {where: answer for where, answer in zip(paths, answers, strict=True) if answer[0] != 200} == {}
         assert {posixpath.basename(where): answer[2] for where, answer in zip(paths, answers, strict=True)} == expected
+    lakes.remove(stage, folder)
