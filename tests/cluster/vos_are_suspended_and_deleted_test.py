@@ -184,7 +184,8 @@ def test_a_deleted_vo_takes_sessions_servers_and_cache_with_it_and_leaves_homes(
     took = delete(stage, world.ESCAPE)
     assert took < 60
     assert not sessions(stage, "escape")
-    assert not stage.cluster.items("pods", "-n", "facility-users", "-l", "analysis-facility.io/vo=escape")
+    # ended, all of them; the kubelet may need a moment to say so
+    until_gone(stage, "pods", "facility-users", "analysis-facility.io/vo=escape", 20)
     until_gone(stage, "pvc", "facility", "analysis-facility.io/vo=escape")
     assert stage.cluster.get("pvc", "home-escape-dave", "-n", "facility-users")
     brokers = ("-l", "app.kubernetes.io/name=broker", "-n", "facility", "--tail=-1")
