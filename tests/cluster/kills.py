@@ -92,7 +92,7 @@ class Replicas:
         return started_again(stage, self.namespace, self.component, before)
 
 
-#: the numbers of the processes of a module, the first argument; given a signal too, ends them by it
+#: the numbers of the processes of a module
 PROCESSES = """
 import os, sys
 last = f"-m\\0{sys.argv[1]}\\0".encode()
@@ -101,8 +101,9 @@ for name in filter(str.isdigit, os.listdir("/proc")):
         command = file.read()
     if command.endswith(last) and os.path.basename(command.split(b"\\0")[0]).startswith(b"python"):
         print(name)
-        [os.kill(int(name), int(given)) for given in sys.argv[2:]]
 """
+#: a signal for processes, all of them by number
+SIGNAL = "import os, sys; [os.kill(int(one), int(sys.argv[1])) for one in sys.argv[2:]]"
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,21 @@ class Programs:
 
     def kill(self, stage: Stage, *, at_once: bool) -> Callable[[], bool]:
         """End it; what is given tells whether another has taken its place."""
-        before = {pod: self._running(stage, pod, "9" if at_once else "15") for pod in self.pods}
+        before = {pod: self._running(stage, pod) for pod in self.pods}
         assert all(before.values()), f"{self.module} does not run everywhere: {before}"
+        for pod, found in before.items():
+            self._execute(stage, pod, SIGNAL, "9" if at_once else "15", *found)
         return lambda: all(self._running(stage, pod) - old for pod, old in before.items())
 
-    def _running(self, stage: Stage, pod: str, *signal: str) -> set[str]:
-        asked = ["python3", "-c", PROCESSES, self.module, *signal]
-        return set(stage.cluster.execute(self.namespace, pod, self.container, asked).split())
+    def _running(self, stage: Stage, pod: str) -> set[str]:
+        """Asked again where there is none: what a program prints is lost at times when `kubectl exec` ends."""
+        return set(
+            self._execute(stage, pod, PROCESSES, self.module) or self._execute(stage, pod, PROCESSES, self.module)
+        )
+
+    def _execute(self, stage: Stage, pod: str, program: str, *arguments: str) -> list[str]:
+        command = ["python3", "-c", program, *arguments]
+        return stage.cluster.execute(self.namespace, pod, self.container, command).split()
 
 
 #: ends a container from within: its programs at once; where its first process is the program itself, which nothing in

@@ -18,7 +18,7 @@ import pytest
 from facility.dev.demo import secrets, world
 from facility.dev.lake import analysis
 from tests.cluster import soaked
-from tests.cluster.kills import PROCESSES, Kill, Pods, plan
+from tests.cluster.kills import PROCESSES, SIGNAL, Kill, Pods, plan
 from tests.fakes.clock import Clock
 from tests.fakes.patience import PATIENCE
 from tests.unit.demo_jobs_say_nothing_of_tokens_test import shipped
@@ -157,8 +157,10 @@ def test_every_part_is_ended_twice_in_turn_within_the_time() -> None:
 def test_a_containers_program_is_ended_from_within_and_nothing_else() -> None:
     begin = "import subprocess, sys; found = [subprocess.Popen([sys.executable, '-m', name], stdin=subprocess.PIPE) "
     begin += "for name in ('code', 'asyncio')]; "
-    end = f"subprocess.run([sys.executable, '-c', {PROCESSES!r}, 'code', '9']); "
-    inner = f"{begin}{end}print(found[0].wait(), found[1].poll())"
+    ask = f"[sys.executable, '-c', {PROCESSES!r}, 'code']"
+    look = f"seen = subprocess.run({ask}, capture_output=True, text=True).stdout.split(); "
+    end = f"subprocess.run([sys.executable, '-c', {SIGNAL!r}, '9', *seen]); "
+    inner = f"{begin}{look}{end}print(*seen, found[0].wait(), found[1].poll())"
     command = ["unshare", "--pid", "--mount-proc", "--fork", sys.executable, "-c", inner]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     if done.returncode == 1 and "unshare" in done.stderr:
