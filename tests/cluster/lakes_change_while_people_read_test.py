@@ -13,6 +13,7 @@ from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster import forge, lakes
 from tests.cluster.reading import Answer, Attempt, attempt
+from tests.cluster.through_caches import PODS
 from tests.cluster.waiting import until_usable
 
 pytestmark = pytest.mark.cluster
@@ -23,7 +24,6 @@ SECONDS = 25
 #: that changed lakes reach a running cache: kubelets bring changed files within a minute and a half, and XRootD looks
 #: whose tokens open what once a minute
 ARRIVED = 240
-READERS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
 ESCAPE = world.ESCAPE
 #: an audience that caches of the VO take once a lake has it, and that the demo's origin never takes
 ELSEWHERE = "https://elsewhere.demo.svc:1094"
@@ -33,7 +33,7 @@ def read(stage: Stage, vo: world.DemoVO, path: str, audience: str = world.ORIGIN
     """Both protocols' answers to somebody who may read the VO's whole lake."""
     token = forge.token(vo, scope="storage.read:/", audience=audience)
     asked = [Attempt(protocol, f"xcache-{vo.name}.facility.svc", path, token) for protocol in PROTOCOLS]
-    return attempt(stage.cluster, READERS[vo.name], asked)
+    return attempt(stage.cluster, PODS[vo.name], asked)
 
 
 def sizes(stage: Stage, vo: world.DemoVO, path: str) -> set[int]:
@@ -84,7 +84,7 @@ print(bytes(seen).decode(), "then an error" if not status.ok else "and no error"
 def test_who_reads_a_file_while_it_is_replaced_gets_an_error_and_no_mixture(
     stage: Stage, vo: world.DemoVO, file: str
 ) -> None:
-    pod = ("facility-users", READERS[vo.name], "notebook")
+    pod = ("facility-users", PODS[vo.name], "notebook")
     size = 64 << 20
     lakes.put(stage, file, size)
     stage.cluster.wait_for("the long one", lambda: sizes(stage, vo, file) == {size}, SECONDS)
@@ -103,7 +103,7 @@ def test_no_reader_takes_a_file_out_of_the_cache(stage: Stage, outcome: Outcome)
     told = "import subprocess, sys; r = subprocess.run(sys.argv[1:], capture_output=True, text=True); print(r.stderr)"
     for word in ("evict", "fevict"):
         command = ["xrdfs", "root://xcache-cms.facility.svc:1094", "cache", word, world.CMS.file]
-        answer = stage.cluster.execute("facility-users", READERS["cms"], "notebook", ["python3", "-c", told, *command])
+        answer = stage.cluster.execute("facility-users", PODS["cms"], "notebook", ["python3", "-c", told, *command])
         assert "only the cache itself takes files out of the cache" in answer
 
 

@@ -11,7 +11,8 @@ from facility.dev.demo.mainjob import Stage
 from tests.cluster import forge, reader
 
 _PROGRAM = Path(reader.__file__).read_text()
-_PODS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
+#: VO to the pod of its person, who reads through its cache
+PODS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
 
 
 def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any, token: str = "") -> Any:
@@ -19,5 +20,5 @@ def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any, token: str = "") -
     another token is given."""
     wish = json.dumps({"host": f"xcache-{vo.name}.facility.svc", "what": what, "of": of})
     token = token or forge.token(vo, scope="storage.read:/")
-    where = ("facility-users", _PODS[vo.name], "notebook", ["python3", "-c", _PROGRAM])
+    where = ("facility-users", PODS[vo.name], "notebook", ["python3", "-c", _PROGRAM])
     return json.loads(stage.cluster.execute(*where, stdin=f"{token}\n{wish}\n", timeout=400))

@@ -25,8 +25,8 @@ constexpr std::chrono::seconds kRound{5};
 
 }  // namespace
 
-Freshness::Freshness(Settings settings, Table &table, XrdOfsFSctl_PI &cache, XrdSysError &log)
-    : settings_(std::move(settings)), table_(table), cache_(cache), log_(log) {
+Freshness::Freshness(Settings settings, Table &table, Origins &origins, XrdOfsFSctl_PI &cache, XrdSysError &log)
+    : settings_(std::move(settings)), table_(table), origins_(origins), cache_(cache), log_(log) {
     std::thread([this] {
         for (;;) {
             std::this_thread::sleep_for(kRound);

@@ -29,7 +29,7 @@ class Freshness {
     };
 
     // Begins to patrol.
-    Freshness(Settings settings, Table &table, XrdOfsFSctl_PI &cache, XrdSysError &log);
+    Freshness(Settings settings, Table &table, Origins &origins, XrdOfsFSctl_PI &cache, XrdSysError &log);
 
     // Whether the volume keeps what this has to remember of each file (extended attributes). If not, the log says so.
     static bool possible(const std::string &data, XrdSysError &log);
@@ -63,7 +63,7 @@ class Freshness {
 
     const Settings settings_;
     Table &table_;
-    Origins origins_;
+    Origins &origins_;
     XrdOfsFSctl_PI &cache_;
     XrdSysError &log_;
     std::mutex lock_;

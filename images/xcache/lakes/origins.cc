@@ -73,16 +73,16 @@ std::string credential() {
 
 Answer Origins::version(const Lake &lake, const std::string &path, Version &version) {
     if (lake.protocol != "https") return look(lake, path, version);
-    if (!client(lake)) return Answer::unknown;
-    bool away = false;
-    const Answer found = https_.head(lake, path, patience_.count(), version, away);
-    if (away) leave(lake);
+    if (away(lake)) return Answer::unknown;
+    bool gone = false;
+    const Answer found = https_.head(lake, path, patience_.count(), version, gone);
+    if (gone) leave(lake);
     return found;
 }
 
 Answer Origins::look(const Lake &lake, const std::string &path, Version &version) {
+    if (away(lake)) return Answer::unknown;
     const auto files = client(lake);
-    if (!files) return Answer::unknown;
     const auto reply = std::make_shared<Reply>();
     auto handler = std::make_unique<Handler>(reply, files);
     if (!files->Stat(path, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
@@ -96,11 +96,15 @@ Answer Origins::look(const Lake &lake, const std::string &path, Version &version
     return reply->answer;
 }
 
-// Nobody, while the origin is given time to come back.
+// Whether the origin is given time to come back.
+bool Origins::away(const Lake &lake) {
+    const std::lock_guard<std::mutex> held(lock_);
+    return Clock::now() < clients_[lake.protocol + "://" + lake.host].away;
+}
+
 std::shared_ptr<XrdCl::FileSystem> Origins::client(const Lake &lake) {
     const std::lock_guard<std::mutex> held(lock_);
     Client &known = clients_[lake.protocol + "://" + lake.host];
-    if (Clock::now() < known.away) return nullptr;
     const std::string wanted = url(lake, credential());
     if (known.url != wanted) {
         known.files = std::make_shared<XrdCl::FileSystem>(XrdCl::URL(wanted));

@@ -39,6 +39,7 @@ class Origins {
         std::shared_ptr<XrdCl::FileSystem> files;
         Clock::time_point away{};  // not asked until then
     };
+    bool away(const Lake &lake);
     std::shared_ptr<XrdCl::FileSystem> client(const Lake &lake);
     void leave(const Lake &lake);
 

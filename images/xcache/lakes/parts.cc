@@ -25,7 +25,7 @@ std::unique_ptr<Parts> Parts::make(const char *parameters, XrdSysLogger *logger,
     if (!cache) made->log_.Emsg("lakes", "there is no cache (pss.cachelib) below");
     if (!asked || !cache || !Freshness::possible(data, made->log_)) return nullptr;
     const Freshness::Settings settings{std::chrono::seconds(seconds), data};
-    made->freshness_ = std::make_unique<Freshness>(settings, made->table_, *cache, made->log_);
+    made->freshness_ = std::make_unique<Freshness>(settings, made->table_, made->origins_, *cache, made->log_);
     made->guard_ = std::make_unique<Guard>(*cache);
     environment->PutPtr("XrdFSCtl_PC*", static_cast<XrdOfsFSctl_PI *>(made->guard_.get()));  // readers' way to the cache
     return made;
