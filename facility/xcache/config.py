@@ -90,6 +90,7 @@ ofs.ckslib * libXrdPss.so
 ofs.ckslib ++ {places.PLUGIN}
 pss.cachelib libXrdPfc.so
 pss.origin =https,roots,root
+pss.ciosync 10 18
 oss.localroot {places.DATA}
 pfc.ram {site.cache.ram}
 pfc.blocksize 1m

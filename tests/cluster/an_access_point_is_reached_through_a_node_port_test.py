@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,9 +69,19 @@ def address(stage: Stage, outcome: Outcome) -> Iterator[str]:
     port = stage.cluster.get("service", NAME, "-n", BATCH)["spec"]["ports"][0]["nodePort"]
     known = stage.cluster.items("nodes")[0]["status"]["addresses"]
     host = next(one["address"] for one in known if one["type"] == "InternalIP")
+    stage.cluster.wait_for("the node's port to lead somewhere", lambda: _open(host, port), 60)
     yield f"{host}:{port}"
     stage.cluster.do("delete", f"networkpolicy/{NAME}", f"service/{NAME}", "-n", BATCH)
     clear(stage, "cms_alice")
+
+
+def _open(host: str, port: int) -> bool:
+    """Whether the port is served: nodes come to know of a new Service a moment after it was made."""
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def client(stage: Stage, address: str, name: str, folder: Path) -> subprocess.CompletedProcess[str]:

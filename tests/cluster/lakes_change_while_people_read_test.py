@@ -21,6 +21,8 @@ pytestmark = pytest.mark.cluster
 PROTOCOLS = ("root", "https")
 #: that a file is compared with its origin (`site.cache.fresh` of the demo), and what a test needs to look
 SECONDS = 25
+#: that XRootD lets go of a file that it has read at its origin; until then a root:// origin gives others the same
+LET_GO = 45
 #: that changed lakes reach a running cache: kubelets bring changed files within a minute and a half, and XRootD looks
 #: whose tokens open what once a minute
 ARRIVED = 240
@@ -58,6 +60,15 @@ def test_a_file_that_changed_at_its_origin_is_served_new_soon(stage: Stage, vo: 
     stage.cluster.wait_for("what it was replaced by", lambda: sizes(stage, vo, file) == {2_000_000}, SECONDS)
     lakes.remove(stage, file)
     stage.cluster.wait_for("its removal", lambda: sizes(stage, vo, file) == {-1}, SECONDS)
+
+
+@pytest.mark.parametrize("vo", [world.CMS, ESCAPE], ids=["https", "root"])
+def test_one_that_is_replaced_right_after_it_was_read_is_never_kept_as_it_was(
+    stage: Stage, vo: world.DemoVO, file: str
+) -> None:
+    assert sizes(stage, vo, file) == {3_000_000}
+    lakes.put(stage, file, 2_000_000)
+    stage.cluster.wait_for("the new one", lambda: sizes(stage, vo, file) == {2_000_000}, SECONDS + LET_GO)
 
 
 HOLD = """

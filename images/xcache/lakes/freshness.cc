@@ -22,6 +22,7 @@ namespace {
 constexpr const char *kAttribute = "user.facility.origin";
 constexpr size_t kMost = 100000;  // paths that are remembered at once
 constexpr std::chrono::seconds kRound{5};
+constexpr std::chrono::seconds kPatience{45};  // for an origin to give what a path names now; clients wait a minute
 
 }  // namespace
 
@@ -42,8 +43,13 @@ bool Freshness::possible(const std::string &data, XrdSysError &log) {
     return false;
 }
 
-void Freshness::before(const Lake &lake, const std::string &path) {
-    if (due(path)) compare(lake, path);
+void Freshness::looking(const Lake &lake, const std::string &path) {
+    if (cached(path) && due(path)) compare(lake, path);
+}
+
+bool Freshness::opening(const Lake &lake, const std::string &path) {
+    looking(lake, path);
+    return cached(path) || learn(lake, path) != Answer::missing;
 }
 
 void Freshness::opened(const std::string &path) {
@@ -98,15 +104,51 @@ void Freshness::compare(const Lake &lake, const std::string &path) {
     Version version;
     const Answer answer = origins_.version(lake, path, version);
     if (answer == Answer::unknown) return;
-    const bool cached = access(record(path).c_str(), F_OK) == 0;
     const auto before = kept(path);
-    const bool changed = answer == Answer::missing || !before || !same(*before, version);
-    const bool done = !cached || !changed || remove(path, "has changed at its origin");
-    if (cached && !changed && !(completed(*before, version) == *before)) keep(path, completed(*before, version));
+    const bool there = cached(path), changed = answer == Answer::missing || !before || !same(*before, version);
+    const bool done = !there || !changed || remove(path, "has changed at its origin");
+    if (there && !changed && !(completed(*before, version) == *before)) keep(path, completed(*before, version));
     const std::lock_guard<std::mutex> held(lock_);
     Known &known = known_[path];
     if (!done) known.looked = {};
+    known.replaced = known.replaced || (there && changed);
     known.version = answer == Answer::there ? std::optional<Version>(version) : std::nullopt;
+}
+
+// Of a file that is not cached: the version of what the origin gives to who opens it now. One asks for all.
+Answer Freshness::learn(const Lake &lake, const std::string &path) {
+    std::unique_lock<std::mutex> held(lock_);
+    if (known_[path].settling) {
+        settled_.wait_for(held, kPatience, [&] { return !known_[path].settling; });
+        return Answer::unknown;
+    }
+    const auto now = Clock::now();
+    const bool replaced = known_[path].replaced;
+    if (!replaced && now - known_[path].looked < settings_.period) return Answer::unknown;
+    known_[path].looked = now;
+    known_[path].settling = replaced;
+    held.unlock();
+    Version version;
+    const Answer answer = replaced ? settled(lake, path, version) : origins_.served(lake, path, version);
+    held.lock();
+    Known &known = known_[path];
+    known.replaced = known.settling = false;
+    known.version = answer == Answer::there ? std::optional<Version>(version) : std::nullopt;
+    settled_.notify_all();
+    return answer;
+}
+
+// Waits until the origin gives what the path names. `unknown` if it does not come to that: somebody else has the former
+// file open there, and whoever opens it gets that, but it is not remembered as what the path names.
+Answer Freshness::settled(const Lake &lake, const std::string &path, Version &version) {
+    for (const auto end = Clock::now() + kPatience;; std::this_thread::sleep_for(std::chrono::seconds(1))) {
+        Version given;
+        const Answer named = origins_.version(lake, path, version);
+        if (named != Answer::there) return named;
+        const Answer opened = origins_.served(lake, path, given);
+        if (opened == Answer::there && same(version, given)) return opened;
+        if (opened != Answer::there || Clock::now() > end) return Answer::unknown;
+    }
 }
 
 // By the cache's own means, which end what is open and what is being fetched. Whether it could be done now.
@@ -128,8 +170,10 @@ bool Freshness::remove(const std::string &path, const char *why) {
 
 // What nobody has open; the next comparison of those is just earlier than it had to be.
 void Freshness::forget() {
-    for (auto at = known_.begin(); at != known_.end();) at = at->second.open > 0 ? std::next(at) : known_.erase(at);
+    for (auto at = known_.begin(); at != known_.end();) at = at->second.open > 0 || at->second.settling ? std::next(at) : known_.erase(at);
 }
+
+bool Freshness::cached(const std::string &path) const { return access(record(path).c_str(), F_OK) == 0; }
 
 std::string Freshness::record(const std::string &path) const { return settings_.data + path + ".cinfo"; }
 

@@ -4,10 +4,15 @@
 // Here a file is compared with its origin when it is opened or looked at, if that was not done within `period`, and
 // while it is open. What differs is taken out of the cache: readers who have it open get an error instead of a mixture
 // of both, and the next ones get what the origin has. An origin that does not answer changes nothing.
+//
+// XRootD's servers give who opens a path the file that somebody still has open there, also when another has taken its
+// place since; and the cache lets go of a file some 20 s after its last reader. So what is remembered of a cached file
+// is what was opened, not what its path says, and who opens a file that was just replaced waits for the new one.
 
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -34,9 +39,11 @@ class Freshness {
     // Whether the volume keeps what this has to remember of each file (extended attributes). If not, the log says so.
     static bool possible(const std::string &data, XrdSysError &log);
 
-    // To be called before a path is opened or looked at; compares what is due.
-    void before(const Lake &lake, const std::string &path);
-    // An open has succeeded: the version that was seen before is that of the file.
+    // To be called before a path is looked at; compares what is due.
+    void looking(const Lake &lake, const std::string &path);
+    // The same before it is opened. False if the origin says that it has no such file.
+    bool opening(const Lake &lake, const std::string &path);
+    // An open has succeeded: the version that was learned before is that of the file.
     void opened(const std::string &path);
     void closed(const std::string &path);
     // Whether the origin still has what is cached of a path; asks now.
@@ -51,10 +58,15 @@ class Freshness {
     struct Known {
         Clock::time_point looked{};
         int open = 0;
+        bool replaced = false;  // was taken out because the origin has another; nobody has opened that yet
+        bool settling = false;  // somebody waits for the origin to give the new one
         std::optional<Version> version;
     };
     bool due(const std::string &path);
     void compare(const Lake &lake, const std::string &path);
+    Answer learn(const Lake &lake, const std::string &path);
+    Answer settled(const Lake &lake, const std::string &path, Version &version);
+    bool cached(const std::string &path) const;
     bool remove(const std::string &path, const char *why);
     void forget();
     std::optional<Version> kept(const std::string &path) const;
@@ -67,6 +79,7 @@ class Freshness {
     XrdOfsFSctl_PI &cache_;
     XrdSysError &log_;
     std::mutex lock_;
+    std::condition_variable settled_;
     std::map<std::string, Known> known_;
 };
 

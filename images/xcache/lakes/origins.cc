@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "XProtocol/XProtocol.hh"
+#include "XrdCl/XrdClFile.hh"
 #include "XrdCl/XrdClFileSystem.hh"
 #include "XrdCl/XrdClXRootDResponses.hh"
 #include "paths.hh"
@@ -22,7 +23,13 @@ struct Reply {
     std::condition_variable came;
     bool done = false;
     Answer answer = Answer::unknown;
-    Version version;
+    std::optional<Version> version;
+
+    // False if it did not come in time.
+    bool within(std::chrono::seconds patience) {
+        std::unique_lock<std::mutex> locked(lock);
+        return came.wait_for(locked, patience, [this] { return done; });
+    }
 };
 
 Answer judged(const XrdCl::XRootDStatus &status) {
@@ -32,10 +39,14 @@ Answer judged(const XrdCl::XRootDStatus &status) {
     return missing ? Answer::missing : Answer::unknown;
 }
 
+Version told(const XrdCl::StatInfo &info) {
+    return {info.TestFlags(XrdCl::StatInfo::IsDir), static_cast<long long>(info.GetSize()),
+            static_cast<std::time_t>(info.GetModTime()), {}};
+}
+
 class Handler : public XrdCl::ResponseHandler {
   public:
-    Handler(std::shared_ptr<Reply> reply, std::shared_ptr<XrdCl::FileSystem> files)
-        : reply_(std::move(reply)), files_(std::move(files)) {}
+    Handler(std::shared_ptr<Reply> reply, std::shared_ptr<void> asked) : reply_(std::move(reply)), asked_(std::move(asked)) {}
 
     void HandleResponse(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response) override {
         const std::unique_ptr<XrdCl::XRootDStatus> ended(status);
@@ -46,9 +57,7 @@ class Handler : public XrdCl::ResponseHandler {
             reply_->answer = judged(*ended);
             XrdCl::StatInfo *info = nullptr;
             if (response) response->Get(info);
-            if (info) reply_->version = {info->TestFlags(XrdCl::StatInfo::IsDir), static_cast<long long>(info->GetSize()),
-                                         static_cast<std::time_t>(info->GetModTime()), {}};
-            else if (reply_->answer == Answer::there) reply_->answer = Answer::unknown;
+            if (info) reply_->version = told(*info);
         }
         reply_->came.notify_all();
         delete this;
@@ -56,7 +65,7 @@ class Handler : public XrdCl::ResponseHandler {
 
   private:
     const std::shared_ptr<Reply> reply_;
-    const std::shared_ptr<XrdCl::FileSystem> files_;  // kept while it works
+    const std::shared_ptr<void> asked_;  // kept while it works
 };
 
 }  // namespace
@@ -87,13 +96,34 @@ Answer Origins::look(const Lake &lake, const std::string &path, Version &version
     auto handler = std::make_unique<Handler>(reply, files);
     if (!files->Stat(path, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
     static_cast<void>(handler.release());  // it ends itself with the answer
-    std::unique_lock<std::mutex> locked(reply->lock);
-    if (!reply->came.wait_for(locked, patience_, [&] { return reply->done; })) {
+    if (!reply->within(patience_)) {
         leave(lake);
         return Answer::unknown;
     }
-    version = reply->version;
-    return reply->answer;
+    if (reply->version) version = *reply->version;
+    return reply->answer == Answer::there && !reply->version ? Answer::unknown : reply->answer;
+}
+
+Answer Origins::served(const Lake &lake, const std::string &path, Version &version) {
+    if (lake.protocol == "https") return this->version(lake, path, version);
+    if (away(lake)) return Answer::unknown;
+    const auto file = std::make_shared<XrdCl::File>();
+    const auto reply = std::make_shared<Reply>();
+    auto handler = std::make_unique<Handler>(reply, file);
+    const std::string where = url(lake, credential()) + "/" + path;
+    const auto mode = XrdCl::OpenFlags::Read;
+    if (!file->Open(where, mode, XrdCl::Access::None, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
+    static_cast<void>(handler.release());  // it ends itself with the answer
+    if (!reply->within(patience_)) {
+        leave(lake);
+        return Answer::unknown;
+    }
+    if (reply->answer != Answer::there) return reply->answer;
+    XrdCl::StatInfo *found = nullptr;
+    const bool known = file->Stat(false, found).IsOK();  // it has come with the answer
+    const std::unique_ptr<XrdCl::StatInfo> info(found);
+    if (known && info) version = told(*info);
+    return known && info ? Answer::there : Answer::unknown;
 }
 
 // Whether the origin is given time to come back.

@@ -29,7 +29,10 @@ class Origins {
     // What the origin of this lake says of a file now. Waits `patience` at most; an origin that did not answer is not
     // asked again for a while, so that readers of what is cached do not all wait for one that is away.
     Answer version(const Lake &lake, const std::string &path, Version &version);
-    // The same of a file or a directory, where the time does not matter.
+    // The same of what it gives to who opens the file now, which XRootD's servers do not take from the path when somebody
+    // has it open there.
+    Answer served(const Lake &lake, const std::string &path, Version &version);
+    // What the origin of this lake says of a file or a directory, where the time does not matter.
     Answer look(const Lake &lake, const std::string &path, Version &version);
 
   private:

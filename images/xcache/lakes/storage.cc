@@ -51,7 +51,7 @@ class File : public XrdOssWrapDF {
         if ((flags & O_ACCMODE) != O_RDONLY) return -EROFS;
         const Place place = parts->place(path);
         if (place.problem) return -place.problem;
-        parts->freshness().before(place.lake, path);
+        if (!parts->freshness().opening(place.lake, path)) return -ENOENT;
         XrdOucEnv nobody;
         const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
         if (rc != XrdOssOK) return rc;
@@ -150,7 +150,7 @@ class Storage : public XrdOssWrapper {
         const Place place = parts->place(path);
         if (place.problem == ENOENT && parts->above(path)) return folder(found);
         if (place.problem) return -place.problem;
-        parts->freshness().before(place.lake, path);
+        parts->freshness().looking(place.lake, path);
         XrdOucEnv nobody;
         const int rc = wrapPI.Stat(place.path.c_str(), found, options, &nobody);
         return rc == -EISDIR ? known(place, path, found) : rc;
