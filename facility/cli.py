@@ -41,6 +41,7 @@ COMMANDS = {
 #: moment do not wait for those that watch queues
 ELSEWHERE = {
     "batch": ("facility.batch.main", "your jobs: why they wait, their output, DAGs of them"),
+    "stage": ("facility.staging.main", "bring files of the lake into your VO's cache ahead of need"),
     "render": ("facility.operator.render", "print what the operator would write for VOs (-f vo.yaml)"),
     "check": ("facility.inspection.main", "say what is wrong with this facility, VO by VO"),
     "keys": ("facility.operator.keys", "change the key that the broker seals sessions with"),

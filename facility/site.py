@@ -51,12 +51,14 @@ class Resources(Model):
 
 
 class CacheDefaults(Model):
-    """XCache pods. fresh: seconds that a cached file is served before it is compared with its origin again.
-    metrics_from: namespaces that may read what caches have served."""
+    """XCache pods. fresh: seconds that a cached file is served before it is compared with its origin again. staging:
+    files that a cache brings at once of those that people want ahead of need. metrics_from: namespaces that may read
+    what caches have served."""
 
     resources: Resources = Resources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "4Gi"})
     ram: Annotated[str, Field(pattern=r"^[1-9][0-9]*g$")] = "1g"
     fresh: int = Field(default=60, ge=5, le=86400)
+    staging: int = Field(default=2, ge=1, le=64)
     metrics_from: tuple[ObjectName, ...] = ()
 
 

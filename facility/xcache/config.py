@@ -88,6 +88,7 @@ ofs.osslib libXrdPss.so
 ofs.osslib ++ {places.PLUGIN} {places.CONFIG}/{places.LAKES} {places.DATA} {site.cache.fresh}
 ofs.ckslib * libXrdPss.so
 ofs.ckslib ++ {places.PLUGIN}
+ofs.preplib {places.PLUGIN} {site.cache.staging}
 pss.cachelib libXrdPfc.so
 pss.origin =https,roots,root
 pss.ciosync 10 18

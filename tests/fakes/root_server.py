@@ -1,11 +1,13 @@
 """A server of the XRootD protocol, as small as reading takes, that remembers each login's token as real ones do.
 
 A real one is shown the token inside TLS at the login and judges every open of that session by it. Here there is no TLS:
-the server looks itself at the file that the client would have read. Files are those of a directory.
+the server looks itself at the file that the client would have read. Files are those of a directory. It stages as a cache
+does: what was asked for is there by the second question, but for what is missing.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import threading
@@ -15,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _OK, _ERROR = 0, 4003
-_NOT_AUTHORIZED, _NOT_FOUND, _UNSUPPORTED = 3010, 3011, 3013
+_NOT_AUTHORIZED, _NOT_FOUND, _UNSUPPORTED, _OVER_QUOTA = 3010, 3011, 3013, 3021
 _QUERY, _CLOSE, _PROTOCOL, _LOGIN, _OPEN, _READ, _STAT, _READV = 3001, 3003, 3006, 3007, 3010, 3013, 3017, 3025
-_PING, _SET, _ENDSESS = 3011, 3018, 3023
+_PING, _SET, _ENDSESS, _DIRLIST, _PREPARE = 3011, 3018, 3023, 3004, 3021
+_CANCEL, _QUERY_PREPARE = 1, 2  # a prepare's option, a query's kind
+_DIRECTORY, _READABLE = 2, 16  # flags of what is described
 _RETSTAT = 0x0400
 _DATA_SERVER = 1
 
@@ -28,13 +32,21 @@ class RefusedError(Exception):
 
 @dataclass
 class RootServer:
-    """`good` are the tokens that are not over. `logins`: user and token of each login; `refused`: paths."""
+    """`good` are the tokens that are not over. `logins`: user and token of each login; `refused`: paths.
+
+    `requests`: what is to be staged, by id, with how often that was asked about; `forgets` ids the server has lost;
+    `full`: how many requests are refused because there are too many; `cancelled`: ids.
+    """
 
     directory: Path
     token_file: Path
     good: set[str] = field(default_factory=set)
     logins: list[tuple[str, str]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    requests: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    forgets: set[str] = field(default_factory=set)
+    cancelled: list[str] = field(default_factory=list)
+    full: int = 0
     port: int = 0
 
     def url(self, name: str) -> str:
@@ -48,7 +60,9 @@ class _Session:
         self._token = ""
         self._files: list[bytes] = []
         self._answers: dict[int, Callable[[bytes, bytes], bytes]] = {
-            _QUERY: lambda body, data: b"1024\n2097136\n\0",
+            _QUERY: self._query,
+            _DIRLIST: self._dirlist,
+            _PREPARE: self._prepare,
             _CLOSE: lambda body, data: b"",
             _PROTOCOL: lambda body, data: struct.pack(">ii", 0x00000511, _DATA_SERVER),
             _LOGIN: self._login,
@@ -94,7 +108,42 @@ class _Session:
         return answer + bytes(8) + _described(content) if options & _RETSTAT else answer
 
     def _stat(self, body: bytes, data: bytes) -> bytes:
+        if data and (self._server.directory / data.decode().strip("/")).is_dir():
+            return _described(b"", _DIRECTORY)
         return _described(self._allowed(data) if data else self._files[struct.unpack(">i", body[12:16])[0]])
+
+    def _dirlist(self, body: bytes, data: bytes) -> bytes:
+        lines = [".", "0 0 0 0"]
+        for one in sorted((self._server.directory / data.decode().partition("?")[0].strip("/")).iterdir()):
+            lines += [one.name, f"1 {one.stat().st_size} {_DIRECTORY if one.is_dir() else _READABLE} 0"]
+        return "\n".join(lines).encode() + b"\0"
+
+    def _prepare(self, body: bytes, data: bytes) -> bytes:
+        if body[0] & _CANCEL:
+            self._server.cancelled.append(data.decode().strip("\n\0"))
+            return b""
+        if self._server.full:
+            self._server.full -= 1
+            raise RefusedError(_OVER_QUOTA, "you wait for too many files already")
+        request = f"request{len(self._server.requests)}"
+        self._server.requests[request] = (data.decode().strip("\n\0").split("\n"), [])
+        return request.encode() + b"\0"
+
+    def _query(self, body: bytes, data: bytes) -> bytes:
+        if struct.unpack(">H", body[:2])[0] != _QUERY_PREPARE:
+            return b"1024\n2097136\n\0"
+        request = data.decode().strip("\n\0")
+        paths, asked = self._server.requests[request]
+        asked.append(request)
+        if request in self._server.forgets:
+            raise RefusedError(_NOT_FOUND, "you have no such request")
+        return json.dumps({"responses": [self._staged(path, len(asked) > 1) for path in paths]}).encode() + b"\0"
+
+    def _staged(self, path: str, over: bool) -> dict[str, str]:
+        there = (self._server.directory / path.lstrip("/")).is_file()
+        ended = ("COMPLETED", "") if there else ("FAILED", "No such file or directory")
+        state, problem = ended if over else ("STARTED", "")
+        return {"path": path, "state": state, "error_text": problem}
 
     def _read(self, body: bytes, data: bytes) -> bytes:
         number, offset, length = struct.unpack(">iqi", body)
@@ -127,8 +176,8 @@ class _Session:
         return found
 
 
-def _described(content: bytes) -> bytes:
-    return f"1 {len(content)} 16 0\0".encode()
+def _described(content: bytes, flags: int = _READABLE) -> bytes:
+    return f"1 {len(content)} {flags} 0\0".encode()
 
 
 @contextmanager

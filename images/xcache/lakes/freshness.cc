@@ -1,5 +1,6 @@
 #include "freshness.hh"
 
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -73,6 +74,12 @@ bool Freshness::unchanged(const Lake &lake, const std::string &path) {
     Version version;
     const auto before = kept(path);
     return before && origins_.version(lake, path, version) == Answer::there && same(*before, version);
+}
+
+// What is not there is a hole in the cache's file.
+bool Freshness::whole(const std::string &path, long long size) const {
+    struct stat found {};
+    return stat((settings_.data + path).c_str(), &found) == 0 && found.st_blocks * 512LL >= size;
 }
 
 void Freshness::broken(const std::string &path) { remove(path, "cannot be read from disk"); }

@@ -48,6 +48,8 @@ class Freshness {
     void closed(const std::string &path);
     // Whether the origin still has what is cached of a path; asks now.
     bool unchanged(const Lake &lake, const std::string &path);
+    // Whether all bytes of a path are on the cache's disk.
+    bool whole(const std::string &path, long long size) const;
     // What the cache has of a path cannot be read: it is taken out.
     void broken(const std::string &path);
     // Compares all open files that are due.

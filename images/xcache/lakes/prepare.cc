@@ -1,0 +1,144 @@
+// Prepare plug-in of a cache (XRootD: `ofs.preplib`): `xrdfs … prepare -s` brings files into the cache ahead of need,
+// `xrdfs … query prepare` tells how far they are: in the JSON that EOS and CTA answer with, which gfal2 and FTS read, and
+// with a word of the WLCG Tape REST API for the state of each file.
+//
+// XRootD has asked by then whether the person may read each path. A request is its person's alone.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "XrdOfs/XrdOfsPrepare.hh"
+#include "XrdOss/XrdOss.hh"
+#include "XrdOuc/XrdOucBuffer.hh"
+#include "XrdOuc/XrdOucEnv.hh"
+#include "XrdOuc/XrdOucErrInfo.hh"
+#include "XrdOuc/XrdOucTList.hh"
+#include "XrdSec/XrdSecEntity.hh"
+#include "XrdSfs/XrdSfsInterface.hh"
+#include "XrdSys/XrdSysError.hh"
+#include "XrdVersion.hh"
+#include "parts.hh"
+#include "staging.hh"
+
+namespace lakes {
+
+namespace {
+
+constexpr size_t kPiece = 8 << 20;  // several of the cache's blocks, which it asks its origin for at once
+
+// Reads the file through the cache, which keeps what comes. 0 or errno.
+int brought(XrdOss &storage, const std::string &path, const std::function<bool()> &stopped) {
+    const std::unique_ptr<XrdOssDF> file(storage.newFile("staging"));
+    XrdOucEnv nobody;
+    int rc = file->Open(path.c_str(), O_RDONLY, 0, nobody);
+    if (rc != XrdOssOK) return std::abs(rc);
+    struct stat found {};
+    rc = file->Fstat(&found);
+    if (rc == XrdOssOK && !parts->freshness().whole(path, found.st_size)) {
+        std::vector<char> piece(kPiece);
+        ssize_t got = 0;
+        for (off_t at = 0; rc == XrdOssOK && at < found.st_size && !stopped(); at += got) {
+            got = file->Read(piece.data(), at, kPiece);
+            if (got <= 0) rc = got ? static_cast<int>(got) : -EIO;
+        }
+    }
+    file->Close();
+    return std::abs(rc);
+}
+
+// As a JSON string; paths are of plain characters already (paths.hh), ids are what somebody wrote.
+std::string quoted(const std::string &text) {
+    std::string made = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') made += '\\';
+        if (static_cast<unsigned char>(c) >= ' ') made += c;
+    }
+    return made + '"';
+}
+
+const char *word(Wanted::State state) {
+    switch (state) {
+        case Wanted::State::waiting: return "SUBMITTED";
+        case Wanted::State::coming: return "STARTED";
+        case Wanted::State::there: return "COMPLETED";
+        case Wanted::State::failed: return "FAILED";
+        case Wanted::State::cancelled: return "CANCELLED";
+    }
+    return "";
+}
+
+std::string told(const Wanted &file) {
+    const auto yes = [](bool value) { return value ? "true" : "false"; };
+    std::string text = "{\"path\":" + quoted(file.path) + ",\"path_exists\":" + yes(file.problem != ENOENT);
+    text += std::string(",\"on_tape\":false,\"online\":") + yes(file.state == Wanted::State::there);
+    text += std::string(",\"requested\":true,\"has_reqid\":true,\"req_time\":\"\",\"state\":\"") + word(file.state) + '"';
+    return text + ",\"error_text\":" + quoted(file.problem ? std::strerror(file.problem) : "") + '}';
+}
+
+// Whose request it is: the subject of the token that the connection has logged in with.
+std::string person(const XrdSecEntity *client) { return client && client->name ? client->name : ""; }
+
+class Prepare : public XrdOfsPrepare {
+  public:
+    Prepare(XrdOss &storage, unsigned workers)
+        : staging_([&storage](const auto &path, const auto &stopped) { return brought(storage, path, stopped); }, workers) {}
+
+    int begin(XrdSfsPrep &request, XrdOucErrInfo &answer, const XrdSecEntity *client) override {
+        if (!(request.opts & Prep_STAGE)) return refused(answer, ENOTSUP, "only staging (prepare -s) is known here");
+        std::vector<std::string> paths;
+        for (const XrdOucTList *one = request.paths; one; one = one->next) paths.emplace_back(one->text);
+        if (staging_.want(request.reqid, person(client), paths)) return SFS_OK;
+        return refused(answer, EDQUOT, "you wait for too many files already: ask again when some of them are there");
+    }
+
+    int cancel(XrdSfsPrep &request, XrdOucErrInfo &answer, const XrdSecEntity *client) override {
+        return staging_.cancel(request.reqid, person(client)) ? SFS_OK : none(answer);
+    }
+
+    int query(XrdSfsPrep &request, XrdOucErrInfo &answer, const XrdSecEntity *client) override {
+        std::vector<Wanted> files;
+        if (!staging_.look(request.reqid, person(client), files)) return none(answer);
+        std::string text = "{\"request_id\":" + quoted(request.reqid) + ",\"responses\":[";
+        for (const Wanted &file : files) text += (text.back() == '[' ? "" : ",") + told(file);
+        text += "]}";
+        const int length = static_cast<int>(text.size()) + 1;
+        char *copy = static_cast<char *>(std::malloc(static_cast<size_t>(length)));
+        std::memcpy(copy, text.c_str(), static_cast<size_t>(length));
+        answer.setErrInfo(length, new XrdOucBuffer(copy, length));
+        return SFS_DATA;
+    }
+
+  private:
+    static int refused(XrdOucErrInfo &answer, int code, const char *why) {
+        answer.setErrInfo(code, why);
+        return SFS_ERROR;
+    }
+    static int none(XrdOucErrInfo &answer) {
+        return refused(answer, ENOENT, "you have no such request; the cache may have been restarted since: ask again");
+    }
+
+    Staging staging_;
+};
+
+}  // namespace
+
+}  // namespace lakes
+
+XrdVERSIONINFO(XrdOfsgetPrepare, Lakes);
+
+extern "C" XrdOfsPrepare *XrdOfsgetPrepare(XrdSysError *log, const char *, const char *parameters, XrdSfsFileSystem *,
+                                           XrdOss *storage, XrdOucEnv *) {
+    const int workers = parameters ? std::atoi(parameters) : 0;
+    if (workers < 1 || !lakes::parts) {
+        log->Emsg("lakes", "ofs.preplib: say how many files come at once; ofs.osslib has to name this library too");
+        return nullptr;
+    }
+    return new lakes::Prepare(*storage, static_cast<unsigned>(workers));
+}
