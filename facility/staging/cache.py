@@ -29,9 +29,9 @@ class TooManyError(StagingError):
 
 
 class Cache:
-    """One VO's cache. `token`: the person's of this moment, or nothing."""
+    """One VO's cache, `host:port`. `token`: what the person has for a host at this moment, or nothing."""
 
-    def __init__(self, host: str, token: Callable[[], str | None]) -> None:
+    def __init__(self, host: str, token: Callable[[str], str | None]) -> None:
         self._host, self._token = host, token
         for name, seconds in _AWAY.items():
             os.environ.setdefault(name, seconds)
@@ -75,7 +75,7 @@ class Cache:
 
     def _files(self) -> Any:
         """A client whose connection has logged in with the token of this moment (facility.lake.root says why)."""
-        value = self._token()
+        value = self._token(self._host.rpartition(":")[0].strip("[]"))
         who = f"stage{sha256(value.encode()).hexdigest()[:8]}@" if value else ""
         return self._xrootd.FileSystem(f"root://{who}{self._host}")
 

@@ -52,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
 def run(given: argparse.Namespace, places: Sequence[Place], screen: Screen) -> int:
     """Does what `given` says with paths that may be of several caches."""
     left = False
-    for host in dict.fromkeys(place.cache for place in places):
-        cache = Cache(host, lambda host=host: token(host.rpartition(":")[0].strip("[]")))  # type: ignore[misc]
+    for host in dict.fromkeys(one.cache for one in places):
+        cache = Cache(host, token)
         found = plan((file for one in places if one.cache == host for file in cache.files(one.path)), given.limit)
         screen.lines(_told(found))
         if given.dry_run:
@@ -90,7 +90,8 @@ class Screen:
 def _told(found: Plan) -> Iterator[str]:
     yield f"{len(found.chosen)} files, {size(found.chosen)}"
     if found.beyond:
-        yield f"{len(found.beyond)} more, {size(found.beyond)}, are beyond the limit: the first is {found.beyond[0].path}"
+        first = found.beyond[0].path
+        yield f"{len(found.beyond)} more, {size(found.beyond)}, are beyond the limit: the first is {first}"
 
 
 def _failures(failed: Mapping[str, str]) -> Iterator[str]:
@@ -110,5 +111,3 @@ def _bytes(text: str) -> int:
 def _complain(problem: object, code: int) -> int:
     print(problem, file=sys.stderr)
     return code
-
-

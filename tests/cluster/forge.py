@@ -25,8 +25,10 @@ def token(
     life: float = 300,
     forged: bool = False,
     issuer: str = "",
+    person: world.Account | None = None,
 ) -> str:
-    """A token like those of the VO's issuer, but for what is asked otherwise. `life` in seconds, negative: expired."""
+    """A token like those of the VO's issuer, but for what is asked otherwise. `life` in seconds, negative: expired.
+    Of the person who does the main job, unless another is named."""
     key = other_key() if forged else place.material().signing[vo.name]
-    subject = vo.person.subject
+    subject = (person or vo.person).subject
     return mint.token(key, KID, issuer or vo.issuer, sub=subject, audience=audience, scope=scope, life=life)

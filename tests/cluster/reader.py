@@ -84,6 +84,25 @@ class Reader:
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(self.whole, paths))
 
+    def wanted(self, paths: list[str]) -> str:
+        """The id of a request to bring files into the cache (`xrdfs prepare -s`)."""
+        from XRootD.client.flags import PrepareFlags
+
+        return str(self._good(self._files.prepare(paths, PrepareFlags.STAGE)).decode().rstrip("\0"))
+
+    def come(self, request: str) -> dict[str, str]:
+        """How far a request is, by path (`xrdfs query prepare`)."""
+        from XRootD.client.flags import QueryCode
+
+        told = json.loads(self._good(self._files.query(QueryCode.PREPARE, request)).decode().rstrip("\0"))
+        return {one["path"]: one["state"] for one in told["responses"]}
+
+    def cancelled(self, request: str) -> bool:
+        """Whether a request of that id could be ended (`xrdfs prepare -a`)."""
+        from XRootD.client.flags import PrepareFlags
+
+        return bool(self._files.prepare([request], PrepareFlags.CANCEL)[0].ok)
+
     def opened_until(self, path: str, seconds: float) -> dict[str, float]:
         """When a file was last opened with this token, and on the connection that it logged in (since the epoch)."""
         last, end = {"https": 0.0, "root": 0.0}, time.time() + seconds

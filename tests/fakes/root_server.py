@@ -1,8 +1,8 @@
 """A server of the XRootD protocol, as small as reading takes, that remembers each login's token as real ones do.
 
 A real one is shown the token inside TLS at the login and judges every open of that session by it. Here there is no TLS:
-the server looks itself at the file that the client would have read. Files are those of a directory. It stages as a cache
-does: what was asked for is there by the second question, but for what is missing.
+the server looks itself at the file that the client would have read. Files are those of a directory. It stages as a
+cache does: what was asked for is there by the second question, but for what is missing.
 """
 
 from __future__ import annotations

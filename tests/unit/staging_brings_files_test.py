@@ -1,4 +1,4 @@
-"""`facility stage`: what it brings, what it says of it, and what becomes of it when the cache or the person interrupts."""
+"""`facility stage`: what it brings, what it says, and what becomes of it when cache or person interrupt."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_whoever_stops_it_ends_the_requests_too(
 def test_no_more_than_two_requests_run_at_once(server: RootServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_PORTION", 1)
     seen = []
-    cache = Cache(f"localhost:{server.port}", lambda: "good")
+    cache = Cache(f"localhost:{server.port}", lambda host: "good")
     files = tuple(cache.files("/cms"))
     done = bring(cache, files, lambda progress: seen.append(len(server.requests) - len(progress.there)), lambda: None)
     assert max(seen) <= 2
@@ -131,7 +131,7 @@ def test_no_more_than_two_requests_run_at_once(server: RootServer, monkeypatch: 
 
 def test_a_renewed_token_gets_a_login_of_its_own(server: RootServer) -> None:
     tokens = iter(["good", "better"] * 10)
-    cache = Cache(f"localhost:{server.port}", lambda: next(tokens))
+    cache = Cache(f"localhost:{server.port}", lambda host: next(tokens))
     list(cache.files("/cms/a"))
     list(cache.files("/cms/a"))
     users = [user for user, _ in server.logins]
