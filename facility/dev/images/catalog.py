@@ -45,7 +45,11 @@ IMAGES: dict[str, Image] = {
             ),
         ),
         Image("hub", ("hub",), ("checks", "condor", "hub", "xcache")),
-        Image("notebook", ("lake",), ("agent", "batch", "cli", "commands", "condor", "lab", "lake", "laptop", "why")),
+        Image(
+            "notebook",
+            ("lake",),
+            ("agent", "batch", "cli", "commands", "condor", "lab", "lake", "laptop", "staging", "why"),
+        ),
         Image("condor", (), ("checks", "condor")),
         Image("xcache", (), ("xcache",)),
         Image("demo", ("demo",), ("checks", "dev.__init__", "dev.issuer", "dev.lake")),
