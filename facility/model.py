@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ def _https(url: str) -> str:
     return url
 
 
+_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+")
 #: protocols of storage that a cache reads from, with the ports that they have by themselves
 ORIGIN_PORTS = {"https": 443, "root": 1094, "roots": 1094}
 
@@ -30,6 +32,8 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ORIGIN_PORTS or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError(f"{url!r} must be an https, root or roots URL without user, query and fragment")
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError(f"{url!r}: {parts.hostname!r} is no name or address of a host")
     if parts.path.strip("/"):
         raise ValueError(f"{url!r}: give {parts.scheme}://host:port alone: paths are the same as in the lake")
     return url

@@ -24,6 +24,12 @@ class Lake(Model):
         description="Storage that holds the data: https://host:port (https, WebDAV) or root://host:port (XRootD); "
         "paths there are the same as in the lake."
     )
+    aliases: tuple[Origin, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Further URLs under which the same storage is known, by https or root://, such as those of Rucio's "
+        "replicas; people's programs read what they name at the cache.",
+    )
     audience: Annotated[str, Field(min_length=1, max_length=255)] = Field(
         description="Audience of tokens for this lake; the origin accepts the same (WLCG profile: scheme://host:port)."
     )
@@ -47,6 +53,11 @@ class Lake(Model):
     @classmethod
     def _base(cls, value: str | None) -> str | None:
         return value if value in (None, "/") else model.prefix(str(value))
+
+    @property
+    def known_at(self) -> tuple[Origin, ...]:
+        """All URLs under which the storage is known."""
+        return (self.origin, *self.aliases)
 
     @property
     def base(self) -> str:

@@ -34,6 +34,7 @@ def _values(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[str
         "LAKE_HTTPS": f"https://{cache}:{names.XROOTD_PORT}",
         "LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes),
         "LAKE_BASES": " ".join(lake.base for lake in vo.spec.lakes),
+        "LAKE_ORIGINS": " ".join(",".join(lake.known_at) for lake in vo.spec.lakes),
         "PYTHONPATH": "/opt/lake/python",
         # XRootD's client: let go of servers and addresses soon, for pods move
         "XRD_DATASERVERTTL": "60",

@@ -178,6 +178,7 @@ def environment(user: str, vo: VirtualOrganization, site: Site) -> dict[str, str
         found |= _lake(site.xcache(vo.name)) | {
             "LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes),
             "LAKE_BASES": " ".join(lake.base for lake in vo.spec.lakes),
+            "LAKE_ORIGINS": " ".join(",".join(lake.known_at) for lake in vo.spec.lakes),
         }
     if vo.spec.batch.enabled:
         found |= _batch(vo.name, site)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 
+from facility.lake.choice import origins
 from facility.tokens.discovery import InvalidTokenError, discover
 
 
 def is_lake(host: str | None) -> bool:
-    """Whether LAKE_HOSTS (names, separated by spaces) has this host. Only these may see the token over https."""
-    return bool(host) and str(host).lower() in os.environ.get("LAKE_HOSTS", "").lower().split()
+    """Whether LAKE_HOSTS (names, separated by spaces) has this host, or LAKE_ORIGINS, whose audience the token has.
+
+    Only these may see the token over https.
+    """
+    known = {*os.environ.get("LAKE_HOSTS", "").lower().split(), *(origin for _, origin in origins(os.environ))}
+    return bool(host) and str(host).lower() in known
 
 
 def token(host: str | None) -> str | None:

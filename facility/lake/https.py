@@ -1,20 +1,26 @@
 """https:// for fsspec with the current token on every request to the lake, and on no other.
 
 The stock class sends whatever header it was made with, so a notebook that lives longer than its first token can read
-no more. Here an aiohttp middleware adds the header as each request, and each hop of a redirect, is sent.
+no more. Here an aiohttp middleware adds the header as each request, and each hop of a redirect, is sent. A URL of a
+storage that holds the lake is read at the VO's cache, unless that is away and the storage can be reached.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import yarl
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, TCPConnector
 from fsspec.implementations.http import HTTPFileSystem
 
+from facility.lake.choice import at_cache
 from facility.lake.credentials import is_lake, token
+from facility.lake.reach import Reach
 
 #: uproot alone would open a hundred at once, each with its own TLS handshake at the cache, and gain nothing
 CONNECTIONS_PER_HOST = 8
+_SERVERS = Reach()
 
 
 async def bearer(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -47,3 +53,10 @@ class LakeHTTPFileSystem(HTTPFileSystem):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("get_client", get_client)
         super().__init__(*arguments, **options)
+
+    def encode_url(self, url: Any) -> yarl.URL:
+        """What is asked for: the parent asks it for each request."""
+        there = at_cache(str(url), os.environ)
+        cache_is_better = there and (_SERVERS.there(there) or not _SERVERS.there(str(url)))
+        found: yarl.URL = super().encode_url(there if cache_is_better else url)
+        return found

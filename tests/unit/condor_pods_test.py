@@ -122,6 +122,14 @@ def test_jobs_read_the_lake_as_notebooks_do() -> None:
     assert entries["LAKE_ROOT"] == "root://xcache-cms.facility.svc:1094/"
     assert (entries["FACILITY_VO"], entries["FACILITY_USER"]) == ("cms", "cms-alice")
     assert entries["LAKE_PREFIXES"] == entries["LAKE_BASES"] == "/cms"
+    assert entries["LAKE_ORIGINS"] == vo("cms").spec.lakes[0].origin
+
+
+def test_a_storages_other_names_are_known_to_jobs() -> None:
+    cms = vo("cms")
+    lake = cms.spec.lakes[0].model_copy(update={"aliases": ("root://se.example.org:1094",)})
+    named = cms.model_copy(update={"spec": cms.spec.model_copy(update={"lakes": (lake,)})})
+    assert f" LAKE_ORIGINS={lake.origin},root://se.example.org:1094 " in job_environment(named, ALICE, SITE)
 
 
 def test_a_list_in_a_jobs_environment_is_one_value() -> None:

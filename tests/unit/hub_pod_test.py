@@ -132,6 +132,7 @@ async def test_people_of_another_vo_get_their_own_and_nothing_of_the_first() -> 
     found = environment(notebook(await made("atlas-bob", vo(), atlas)))
     assert found["LAKE_HOSTS"] == "xcache-atlas.facility.svc"
     assert found["LAKE_PREFIXES"] == found["LAKE_BASES"] == "/atlas"
+    assert found["LAKE_ORIGINS"] == atlas.spec.lakes[0].origin
     assert not [value for value in found.values() if "cms" in value]
     assert not [name for name in found if "CONDOR" in name]
 
