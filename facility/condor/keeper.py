@@ -8,6 +8,7 @@ seconds. All of this can be read again from the queue and the files, so a monito
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from facility.exchange import SIGN_IN, UNAVAILABLE, BrokerError, Token
 PERIOD = 2.0
 #: seconds for which files stay that no job needs any more: many people send one job after the other
 LINGER = 60.0
+_AT_ONCE = 8  # files that are asked for at a time
 _BUDGET = 20.0  # seconds for which one round asks, so that a slow broker does not hide what happens in the queue
 
 
@@ -99,16 +101,13 @@ class Keeper:
     def renew(self) -> None:
         """Renew what is due, for the jobs of the last round: for when the queue cannot be read."""
         self._bury()
-        begun = self.now()
-        for file in sorted(self.wanted, key=lambda file: self.held[file].due):
-            if self.now() < self.held[file].due or self.now() - begun > _BUDGET:
-                return
-            try:
-                self._ask(file)
-            except BrokerError as error:
-                self._failed(file, error)
-                if error.code == UNAVAILABLE and not error.retry_after:
-                    return  # it is away for everybody: the others are asked for at the next round
+        begun, waiting = self.now(), sorted(self.wanted, key=lambda file: self.held[file].due)
+        portion = 1  # one goes ahead: a broker that is away is away for everybody
+        while waiting and self.now() - begun <= _BUDGET:
+            files = [file for file in waiting[:portion] if self.now() >= self.held[file].due]
+            if not files or not self._ask(files):
+                return  # the others are asked for at the next round
+            waiting, portion = waiting[portion:], _AT_ONCE
 
     def clear(self) -> None:
         """Take all files away: nobody is to have one."""
@@ -162,9 +161,30 @@ class Keeper:
         for file in expired:
             self.say(f"{file.owner}: the token for {file.service} has expired and is taken away")
 
-    def _ask(self, file: File) -> None:
+    def _ask(self, files: list[File]) -> bool:
+        """For all of them at once: an answer is mostly waiting. Whether there is a broker."""
         wanted = pauses.min_valid(self.needed)
-        token, problem = self._token(file, wanted)
+        if len(files) == 1:
+            answers = [self._answer(files[0], wanted)]
+        else:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                answers = list(pool.map(lambda file: self._answer(file, wanted), files))
+        there = True
+        for file, answer in zip(files, answers, strict=True):
+            if isinstance(answer, BrokerError):
+                self._failed(file, answer)
+                there = there and (answer.code != UNAVAILABLE or bool(answer.retry_after))
+            else:
+                self._take(file, *answer, wanted)
+        return there
+
+    def _answer(self, file: File, wanted: int) -> tuple[Token, str] | BrokerError:
+        try:
+            return self._token(file, wanted)
+        except BrokerError as error:
+            return error
+
+    def _take(self, file: File, token: Token, problem: str, wanted: int) -> None:
         self.files.write(file, token.value, token.expires)
         before, left = self.held[file], token.expires - self.now()
         if left <= self.needed and not problem:

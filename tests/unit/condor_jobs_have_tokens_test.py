@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -192,12 +193,34 @@ def test_a_slow_broker_does_not_hide_the_queue(point: AccessPoint) -> None:
     answer = point.broker.token
 
     def slow(form: dict[str, str]) -> tuple[int, dict[str, object]]:
-        point.clock.pass_by(9)
+        point.clock.pass_by(3)
         return answer(form)
 
     point.broker.token = slow  # type: ignore[method-assign]
-    keeper.round([jobs(f"cms_p{number}", idle=1) for number in range(10)])
-    assert len(point.broker.asked) == 3
+    keeper.round([jobs(f"cms_p{number}", idle=1) for number in range(30)])
+    assert len(point.broker.asked) == 1 + 8, "one goes ahead, others at a time; then it is looked at the queue again"
+
+
+def test_many_owners_are_asked_for_at_a_time(point: AccessPoint) -> None:
+    """A broker that answers only when several ask at once: alone each would wait for ever."""
+    together, answer = threading.Barrier(4), point.broker.token
+    first = threading.Event()
+
+    def patient(form: dict[str, str]) -> tuple[int, dict[str, object]]:
+        if first.is_set():
+            together.wait(timeout=30)
+        first.set()
+        return answer(form)
+
+    point.broker.token = patient  # type: ignore[method-assign]
+    point.keeper().round([jobs(f"cms_p{number}", idle=1) for number in range(9)])
+    assert len(point.there()) == 9
+
+
+def test_a_broker_that_is_away_is_asked_for_one_owner_alone(point: AccessPoint) -> None:
+    point.broker.refusal = AWAY
+    point.keeper().round([jobs(f"cms_p{number}", idle=1) for number in range(9)])
+    assert len(point.broker.asked) == 1
 
 
 def test_an_expired_token_is_taken_away_so_that_jobs_wait_for_a_good_one(point: AccessPoint) -> None:
