@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facility import names
+from facility import names, quantity
 from facility.site import Site
 from facility.vo import VirtualOrganization
 from facility.xcache import lakes, places, scitokens
@@ -75,7 +75,7 @@ def _keeping(vo: VirtualOrganization) -> str:
 
 def _quotas(vo: VirtualOrganization) -> str:
     """A line for each directory: without the slash at its end XRootD finds nothing to remove there."""
-    return "".join(f"{safe('quota path', one.path)}/ {quantity(one.size)}\n" for one in vo.spec.cache.quotas)
+    return "".join(f"{safe('quota path', one.path)}/ {size(one.size)}\n" for one in vo.spec.cache.quotas)
 
 
 def _cache(site: Site) -> str:
@@ -112,23 +112,16 @@ def environment(vo: VirtualOrganization) -> dict[str, str]:
         # a root:// origin that is away fails a read after seconds; XRootD's own wait is five times two minutes
         "XRD_CONNECTIONWINDOW": "10",
         "XRD_CONNECTIONRETRY": "2",
-        places.SIZE: str(quantity(vo.spec.cache.size)),
+        places.SIZE: str(size(vo.spec.cache.size)),
         places.UNUSED: str(vo.spec.cache.drop_unused_days),
     }
 
 
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15} | {
-    f"{letter}i": 1 << 10 * power for power, letter in enumerate("kMGTP", 1)
-}
-
-
-def quantity(text: str) -> int:
-    """Bytes of a Kubernetes quantity, such as 20Gi. Raises CacheConfigError for one that is no size."""
-    number = text.rstrip("kMGTPim")
-    unit = text[len(number) :]
-    if unit not in _UNITS:
+def size(text: str) -> int:
+    """Bytes of a Kubernetes quantity, such as 20Gi. Raises CacheConfigError for thousandths of them."""
+    if text.endswith("m"):
         raise CacheConfigError(f"cache size {text!r}: give bytes, or a number with Mi, Gi or Ti")
-    return int(float(number) * _UNITS[unit])
+    return int(quantity.parse(text))
 
 
 def probes() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 from facility.condor.accounting import stored
 from facility.condor.accounting.book import PACE, Book
 from facility.condor.accounting.ledger import OPEN_DAYS, Ledger
-from facility.condor.accounting.main import Server, follow
+from facility.condor.accounting.main import answered, follow
 from facility.condor.accounting.tail import Tail
 from facility.condor.accounting.told import Told, told
+from facility.telling import Server
 from tests.fakes.clock import Clock
 
 NOON = 1_800_014_400.0  # 2027-01-15T12:00:00Z
@@ -442,7 +444,7 @@ def test_days_and_jobs_of_long_ago_are_forgotten() -> None:
 
 @pytest.fixture
 def served(point: Point) -> Iterator[str]:
-    server = Server(point.book, 0)
+    server = Server(partial(answered, point.book), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facility.telling import Server
 from facility.xcache.accounting.book import MOST, UNKNOWN, Book
-from facility.xcache.accounting.main import Server, Teller
+from facility.xcache.accounting.main import Teller
 from facility.xcache.accounting.packets import events
 from facility.xcache.accounting.texts import Room, metrics
 
@@ -157,7 +158,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     lakes.write_text(f"/cms {CMS}\n/escape {ESCAPE}\n")
     teller = Teller("cms", 1000, tmp_path, lakes)
     teller.note(cached(hit=3, miss=0, bypass=0, todisk=0))
-    server = Server(teller, 0)
+    server = Server(teller.told, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -226,7 +226,8 @@ def test_a_scope_opens_exactly_its_own_path_within_the_prefix(
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("20Gi", 20 * 2**30), ("1500M", 1_500_000_000), ("0.5Ti", 2**39), ("1024", 1024)]
+    ("text", "size"),
+    [("20Gi", 20 * 2**30), ("1500M", 1_500_000_000), ("0.5Ti", 2**39), ("1024", 1024), ("64Ki", 65536)],
 )
 def test_the_size_of_the_cache_is_handed_on_in_bytes(text: str, size: int) -> None:
     made = vo(lake())
@@ -238,7 +239,7 @@ def test_the_size_of_the_cache_is_handed_on_in_bytes(text: str, size: int) -> No
 
 def test_a_size_in_thousandths_is_refused() -> None:
     with pytest.raises(CacheConfigError, match="give bytes"):
-        config.quantity("500m")
+        config.size("500m")
 
 
 def test_the_environment_names_files_and_no_secret() -> None:

@@ -13,59 +13,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from facility.condor import layout
 from facility.condor.accounting.book import Book
-from facility.condor.accounting.texts import CONTENT_TYPE
+from facility.telling import METRICS, Server, Text
 
 PORT = 9090
 PERIOD = 15.0  # seconds between two looks
 _DAY = re.compile(r"/records/(\d{4}-\d{2}-\d{2})")
 
 
-class Server(ThreadingHTTPServer):
-    """Answers from a book."""
-
-    daemon_threads = True
-
-    def __init__(self, book: Book, port: int = PORT) -> None:
-        """`port` 0 takes any. Raises OSError."""
-        super().__init__(("", port), _Handler)
-        self.book = book
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-    timeout = 10
-    server_version, sys_version = "accounting", ""
-
-    def do_GET(self) -> None:
-        """Metrics, days, a day; nothing else is here."""
-        book, path = self.server.book, self.path.partition("?")[0]
-        day = _DAY.fullmatch(path)
-        if path == "/metrics":
-            self._answer(book.metrics(), CONTENT_TYPE)
-        elif path == "/records/":
-            self._answer("".join(f"{one}\n" for one in book.days()))
-        elif day and (text := book.day(day[1])) is not None:
-            self._answer(text)
-        else:
-            self._answer("not here\n", status=HTTPStatus.NOT_FOUND)
-
-    def _answer(self, text: str, kind: str = "text/plain; charset=utf-8", status: HTTPStatus = HTTPStatus.OK) -> None:
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nobody needs to know who reads."""
+def answered(book: Book, path: str) -> Text | None:
+    """Metrics, days, a day; nothing else is here."""
+    if path == "/metrics":
+        return Text(book.metrics(), METRICS)
+    if path == "/records/":
+        return Text("".join(f"{one}\n" for one in book.days()))
+    day = _DAY.fullmatch(path)
+    found = book.day(day[1]) if day else None
+    return None if found is None else Text(found)
 
 
 def follow(book: Book, pause: Callable[[float], None] = time.sleep) -> None:
@@ -102,7 +71,7 @@ def main() -> None:
     """For ever; the container is started again when it ends."""
     signal.signal(signal.SIGTERM, _leave)
     book = open_book(dict(os.environ))
-    threading.Thread(target=Server(book).serve_forever, daemon=True).start()
+    threading.Thread(target=Server(partial(answered, book), PORT).serve_forever, daemon=True).start()
     follow(book)
 
 

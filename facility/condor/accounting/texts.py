@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from facility import names
 from facility.condor.accounting.ledger import Key, Usage
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FAMILIES = (
     ("runs", "Runs of jobs that have ended, evicted ones too.", "runs"),
     ("wall_seconds", "Seconds for which jobs ran.", "wall"),

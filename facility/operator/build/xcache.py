@@ -195,7 +195,7 @@ def _renewal(site: Site) -> dict[str, Any]:
 
 def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     """The native sidecar that hears from the cache who reads how much, and tells the sums."""
-    settings = {places.VO: vo.name, places.SIZE: str(config.quantity(vo.spec.cache.size))}
+    settings = {places.VO: vo.name, places.SIZE: str(config.size(vo.spec.cache.size))}
     return {
         "name": "accounting",
         "image": site.images.xcache,

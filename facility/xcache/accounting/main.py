@@ -10,15 +10,14 @@ import signal
 import socket
 import sys
 import threading
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 
+from facility.telling import METRICS, Server, Text
 from facility.xcache import places
 from facility.xcache.accounting.book import Book
 from facility.xcache.accounting.packets import events
-from facility.xcache.accounting.texts import CONTENT_TYPE, Room, metrics
+from facility.xcache.accounting.texts import Room, metrics
 
 _LARGEST = 65536
 
@@ -36,8 +35,11 @@ class Teller:
         with self._lock:
             self._book.note(events(packet))
 
-    def text(self) -> str:
-        """Prometheus' format."""
+    def told(self, path: str) -> Text | None:
+        """Metrics; nothing else is here."""
+        return Text(self._metrics(), METRICS) if path == "/metrics" else None
+
+    def _metrics(self) -> str:
         volume = os.statvfs(self._volume)
         room = Room(self._size, volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize)
         with self._lock:
@@ -50,36 +52,6 @@ class Teller:
         except OSError:
             return ""
         return next((origin for prefix, origin in lines if path == prefix or path.startswith(f"{prefix}/")), "")
-
-
-class Server(ThreadingHTTPServer):
-    """Answers `/metrics`."""
-
-    daemon_threads = True
-
-    def __init__(self, teller: Teller, port: int = places.METRICS_PORT) -> None:
-        """`port` 0 takes any. Raises OSError."""
-        super().__init__(("", port), _Handler)
-        self.teller = teller
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-    timeout = 10
-    server_version, sys_version = "accounting", ""
-
-    def do_GET(self) -> None:
-        """Metrics; nothing else is here."""
-        here = self.path.partition("?")[0] == "/metrics"
-        body = (self.server.teller.text() if here else "not here\n").encode()
-        self.send_response(HTTPStatus.OK if here else HTTPStatus.NOT_FOUND)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nobody needs to know who reads."""
 
 
 def listen(teller: Teller, way: socket.socket) -> None:
@@ -95,7 +67,7 @@ def main() -> None:
     teller = Teller(os.environ[places.VO], int(os.environ[places.SIZE]), Path(places.ACCOUNTING), lakes)
     way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     way.bind(("127.0.0.1", places.MONITOR_PORT))
-    threading.Thread(target=Server(teller).serve_forever, daemon=True).start()
+    threading.Thread(target=Server(teller.told, places.METRICS_PORT).serve_forever, daemon=True).start()
     listen(teller, way)
 
 

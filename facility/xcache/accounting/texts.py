@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from facility.xcache.accounting.book import Book
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SERVED = (
     ("served_files", "Files that people have opened and closed.", "files"),
     ("served_bytes", "Bytes that people have read.", "bytes"),
