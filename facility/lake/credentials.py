@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from facility.lake.choice import origins
+from facility.storages import origins
 from facility.tokens.discovery import InvalidTokenError, discover
 
 

@@ -14,9 +14,9 @@ import yarl
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, TCPConnector
 from fsspec.implementations.http import HTTPFileSystem
 
-from facility.lake.choice import at_cache
 from facility.lake.credentials import is_lake, token
 from facility.lake.reach import Reach
+from facility.storages import at_cache
 
 #: uproot alone would open a hundred at once, each with its own TLS handshake at the cache, and gain nothing
 CONNECTIONS_PER_HOST = 8

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from facility.storages import holds
 from facility.tokens.claims import Claims
 
 #: what came of a try; `nobody`: it was not tried, because the token is for nobody there
@@ -20,7 +21,8 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True)
 class Address:
-    """A file as its URL names it. `alias`: the host is a word for the VO's cache, not a name."""
+    """A file as its URL names it. `alias`: the host is a word for the VO's cache, not a name. `storage`: the URL named
+    this one, which holds the lake; programs read that at the cache."""
 
     url: str
     scheme: str
@@ -28,6 +30,7 @@ class Address:
     port: int
     path: str
     alias: bool = False
+    storage: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,16 @@ class Lake:
 
 @dataclass(frozen=True)
 class Place:
-    """Whose tools these are: the VO, its caches' hosts, its lakes and its issuer as far as they are known here."""
+    """Whose tools these are: the VO, its caches' hosts, its lakes and its issuer as far as they are known here.
+
+    `storages`: prefix of a lake, and host of a storage that holds it.
+    """
 
     vo: str
     caches: tuple[str, ...]
     lakes: tuple[Lake, ...] = ()
     issuer: str = ""
+    storages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,8 @@ def address(text: str, place: Place, port: int) -> Address:
         raise AddressError(f"{text!r} is no file of a lake: root://HOST//PATH, https://HOST/PATH, or /PATH")
     alias = "." not in host and host not in place.caches and bool(place.caches) and host != "localhost"
     scheme = "https" if parts.scheme == "https" else "root"
+    if place.caches and holds(place.storages, host, path):
+        return Address(text, scheme, place.caches[0], port, path, storage=host)
     return Address(text, scheme, place.caches[0] if alias else host, said or port, path, alias)
 
 

@@ -20,6 +20,7 @@ from facility.commands.sources import at_facility
 from facility.laptop import access, private
 from facility.laptop.errors import LaptopError
 from facility.laptop.sessions import Record, Sessions
+from facility.storages import origins
 from facility.tokens import claims
 from facility.tokens.discovery import InvalidTokenError, located
 from facility.why import ask
@@ -107,7 +108,8 @@ def _place(here: Around, status: Mapping[str, Any], record: Record | None) -> Pl
     audience = str(kept.get("audience") or "") if len(_lakes(status)) == 1 else ""  # of several, which is not said
     pairs = zip(prefixes, bases if len(bases) == len(prefixes) else prefixes, strict=True)
     lakes = tuple(Lake(prefix, base, audience) for prefix, base in pairs)
-    return Place(environment.get("FACILITY_VO", ""), tuple(environment.get("LAKE_HOSTS", "").lower().split()), lakes)
+    caches = tuple(environment.get("LAKE_HOSTS", "").lower().split())
+    return Place(environment.get("FACILITY_VO", ""), caches, lakes, storages=tuple(origins(environment)))
 
 
 def _lakes(status: Mapping[str, Any]) -> list[str]:

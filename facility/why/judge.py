@@ -58,6 +58,8 @@ def lacks(claims: Claims, scope: str) -> bool:
 
 def _where(found: Evidence, lake: Lake | None) -> Iterator[_Said]:
     address, place = found.address, found.place
+    if address.storage:
+        yield _Said(f"{address.storage} holds it; programs here read it at the cache of {place.vo}, {address.host}.")
     if address.alias:
         yield _Said(f"The cache of {place.vo} is {address.host}.")
     if address.host not in place.caches:

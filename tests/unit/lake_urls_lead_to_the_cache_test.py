@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from facility.lake.choice import at_cache, origins
 from facility.lake.https import LakeHTTPFileSystem
 from facility.lake.reach import Reach
+from facility.storages import at_cache, origins
 from tests.fakes.authority import Authority
 from tests.fakes.lake_server import LakeServer, serving
 from tests.fakes.ports import free_port

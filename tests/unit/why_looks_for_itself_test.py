@@ -64,6 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
         "LAKE_HOSTS": "localhost",
         "LAKE_PREFIXES": "/cms",
         "LAKE_BASES": "/cms",
+        "LAKE_ORIGINS": "https://se.example.org:8443",
         "SSL_CERT_FILE": str(authority.bundle),
     }
     for name in ("BEARER_TOKEN", "_CONDOR_CREDS", "XDG_RUNTIME_DIR"):

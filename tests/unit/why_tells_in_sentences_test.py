@@ -45,6 +45,20 @@ def test_a_read_that_works_is_told_from_address_to_cache() -> None:
     assert verdict.todo == ()
 
 
+def test_a_url_of_a_storage_is_judged_by_what_the_cache_says() -> None:
+    place = replace(FOUND.place, storages=(("/cms", "se.example.org"),))
+    named = address("https://se.example.org:8443/cms/embargoed/x", place, 1094)
+    assert (named.scheme, named.host, named.port, named.path) == ("https", CACHE, 1094, "/cms/embargoed/x")
+    verdict = judge(replace(FOUND, address=named, place=place))
+    assert verdict.readable
+    assert verdict.sentences[:2] == (
+        f"se.example.org holds it; programs here read it at the cache of cms, {CACHE}.",
+        f"/cms/embargoed/x is in the lake /cms of cms, read through {CACHE}.",
+    )
+    elsewhere = address("https://se.example.org:8443/other/x", place, 1094)
+    assert (elsewhere.host, elsewhere.storage) == ("se.example.org", "")
+
+
 def at(host: str, path: str, scheme: str = "root") -> Address:
     return Address("url", scheme, host, 1094, path)
 

@@ -5,7 +5,7 @@ The same as `images/notebook/lakes/choice.cc` does for XRootD's client.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -25,8 +25,13 @@ def at_cache(url: str, environment: Mapping[str, str]) -> str | None:
     if not cache or parts.scheme != "https":
         return None
     path = "/" + parts.path.lstrip("/")
-    held = any(host == parts.hostname and _covers(prefix, path) for prefix, host in origins(environment))
+    held = holds(tuple(origins(environment)), parts.hostname or "", path)
     return urlunsplit(("https", urlsplit(cache).netloc, path, parts.query, "")) if held else None
+
+
+def holds(storages: Iterable[tuple[str, str]], host: str, path: str) -> bool:
+    """Whether a host is a storage of a lake that has the path; `storages` as `origins` gives them."""
+    return any(host == other and _covers(prefix, path) for prefix, other in storages)
 
 
 def _covers(prefix: str, path: str) -> bool:
