@@ -25,14 +25,15 @@ def at_cache(url: str, environment: Mapping[str, str]) -> str | None:
     if not cache or parts.scheme != "https":
         return None
     path = "/" + parts.path.lstrip("/")
-    held = holds(tuple(origins(environment)), parts.hostname or "", path)
+    held = holds(origins(environment), parts.hostname or "", path)
     return urlunsplit(("https", urlsplit(cache).netloc, path, parts.query, "")) if held else None
 
 
 def holds(storages: Iterable[tuple[str, str]], host: str, path: str) -> bool:
     """Whether a host is a storage of a lake that has the path; `storages` as `origins` gives them."""
-    return any(host == other and _covers(prefix, path) for prefix, other in storages)
+    return any(host == other and below(prefix, path) for prefix, other in storages)
 
 
-def _covers(prefix: str, path: str) -> bool:
-    return path == prefix or path.startswith(f"{prefix}/")
+def below(prefix: str, path: str) -> bool:
+    """Whether a path is a prefix or lies under it, by whole components."""
+    return path == prefix or path.startswith(prefix.rstrip("/") + "/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from facility import names
+from facility import surroundings
 from facility.condor.layout import TRUST
 from facility.site import Site
 from facility.users import FacilityUser
@@ -24,22 +24,9 @@ def job_environment(vo: VirtualOrganization, user: FacilityUser, site: Site) -> 
 
 
 def _values(vo: VirtualOrganization, user: FacilityUser, site: Site) -> dict[str, str]:
-    cache = site.xcache(vo.name)
     trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "X509_CERT_FILE", "CURL_CA_BUNDLE"), str(TRUST))
-    return trust | {
-        "FACILITY_VO": vo.name,
-        "FACILITY_USER": user.hub_user,
-        "LAKE_HOSTS": cache,
-        "LAKE_ROOT": f"root://{cache}:{names.XROOTD_PORT}/",
-        "LAKE_HTTPS": f"https://{cache}:{names.XROOTD_PORT}",
-        "LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes),
-        "LAKE_BASES": " ".join(lake.base for lake in vo.spec.lakes),
-        "LAKE_ORIGINS": " ".join(",".join(lake.known_at) for lake in vo.spec.lakes),
-        "PYTHONPATH": "/opt/lake/python",
-        # XRootD's client: let go of servers and addresses soon, for pods move
-        "XRD_DATASERVERTTL": "60",
-        "XRD_TIMEOUTRESOLUTION": "15",
-    }
+    whose = {"FACILITY_VO": vo.name, "FACILITY_USER": user.hub_user}
+    return trust | whose | surroundings.lake(vo, site.xcache(vo.name))
 
 
 def _quoted(value: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from facility import names
+from facility import names, surroundings
 from facility.condor import shapes
 from facility.hub import personal, profiles, start_page
 from facility.hub.hold import hold
@@ -175,26 +175,10 @@ def environment(user: str, vo: VirtualOrganization, site: Site) -> dict[str, str
     """Where a user's programs find the lake, the access point, and the token for each."""
     found = {"FACILITY_VO": vo.name, "FACILITY_USER": user}
     if vo.spec.lakes:
-        found |= _lake(site.xcache(vo.name)) | {
-            "LAKE_PREFIXES": " ".join(lake.prefix for lake in vo.spec.lakes),
-            "LAKE_BASES": " ".join(lake.base for lake in vo.spec.lakes),
-            "LAKE_ORIGINS": " ".join(",".join(lake.known_at) for lake in vo.spec.lakes),
-        }
+        found |= {"BEARER_TOKEN_FILE": f"{TOKENS}/lake"} | surroundings.lake(vo, site.xcache(vo.name))
     if vo.spec.batch.enabled:
         found |= _batch(vo.name, site)
     return found
-
-
-def _lake(cache: str) -> dict[str, str]:
-    return {
-        "BEARER_TOKEN_FILE": f"{TOKENS}/lake",
-        "LAKE_HOSTS": cache,
-        "LAKE_ROOT": f"root://{cache}:{names.XROOTD_PORT}/",
-        "LAKE_HTTPS": f"https://{cache}:{names.XROOTD_PORT}",
-        "XRD_DATASERVERTTL": "60",
-        "XRD_TIMEOUTRESOLUTION": "15",
-        "PYTHONPATH": "/opt/lake/python",
-    }
 
 
 def _batch(vo: str, site: Site) -> dict[str, str]:

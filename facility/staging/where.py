@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-PORT = 1094
+from facility import names
 
 
 class WhereError(ValueError):
@@ -25,13 +25,13 @@ def place(text: str, environment: Mapping[str, str]) -> Place:
     if "://" not in text:
         cache = urlsplit(environment.get("LAKE_ROOT", "")).netloc
         if not cache:
-            raise WhereError(f"no cache is known here (LAKE_ROOT): write root://CACHE:{PORT}/{text}")
+            raise WhereError(f"no cache is known here (LAKE_ROOT): write root://CACHE:{names.XROOTD_PORT}/{text}")
         return Place(cache, _absolute(text, text))
     parts = urlsplit(text)
     if parts.scheme not in ("root", "roots") or not parts.hostname:
-        raise WhereError(f"{text!r} names no cache: write /PATH or root://CACHE:{PORT}//PATH")
+        raise WhereError(f"{text!r} names no cache: write /PATH or root://CACHE:{names.XROOTD_PORT}//PATH")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return Place(f"{host}:{parts.port or PORT}", _absolute(parts.path, text))
+    return Place(f"{host}:{parts.port or names.XROOTD_PORT}", _absolute(parts.path, text))
 
 
 def _absolute(path: str, text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from facility.storages import holds
+from facility.storages import below, holds
 from facility.tokens.claims import Claims
 
 #: what came of a try; `nobody`: it was not tried, because the token is for nobody there
@@ -120,11 +120,6 @@ def lake_of(path: str, place: Place) -> Lake | None:
         first = "/" + path.split("/")[1]
         return Lake(first, first)
     return next((one for one in place.lakes if below(one.prefix, path)), None)
-
-
-def below(prefix: str, path: str) -> bool:
-    """Whether a path is a prefix or lies under it, by whole components."""
-    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
 
 
 def relative(path: str, lake: Lake) -> str:

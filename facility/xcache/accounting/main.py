@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from facility.storages import below
 from facility.telling import METRICS, Server, Text
 from facility.xcache import places
 from facility.xcache.accounting.book import Book
@@ -51,7 +52,7 @@ class Teller:
             lines = [line.split() for line in self._lakes.read_text().splitlines()]
         except OSError:
             return ""
-        return next((origin for prefix, origin in lines if path == prefix or path.startswith(f"{prefix}/")), "")
+        return next((origin for prefix, origin in lines if below(prefix, path)), "")
 
 
 def listen(teller: Teller, way: socket.socket) -> None:
