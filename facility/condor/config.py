@@ -8,7 +8,7 @@ point under the identity of the one owner it works for. What differs from pod to
 from __future__ import annotations
 
 from facility import names
-from facility.condor.layout import CONFIG, IDENTITY_TOKENS, KEYS, LOCAL, RUN, TLS, TRUST
+from facility.condor.layout import CONFIG, IDENTITY_TOKENS, KEYCACHE, KEYS, LOCAL, RUN, TLS, TRUST
 from facility.site import Site
 
 #: uid and gid of HTCondor's daemons in the images (account `pool`)
@@ -88,6 +88,7 @@ AUTH_SSL_SERVER_CERTFILE = {TLS}/tls.crt
 AUTH_SSL_SERVER_KEYFILE = {TLS}/tls.key
 CERTIFICATE_MAPFILE_ASSUME_HASH_KEYS = True
 SEC_SCITOKENS_ALLOW_FOREIGN_TOKEN_TYPES = False
+SEC_SCITOKENS_CACHE = {KEYCACHE}
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facility.keycache import settings as keycache
+
 #: ConfigMap with `condor_config` (and, for the central manager, `mapfile`; for execute pods, `job-wrapper`, `gpus`)
 CONFIG = Path("/etc/facility/condor/condor_config")
 JOB_WRAPPER = CONFIG.with_name("job-wrapper")
@@ -36,6 +38,9 @@ KEYS = MEMORY / "keys"
 RETIRE = Path("/etc/facility/pod/retire")
 LEAVING = MEMORY / "leaving.conf"
 IDENTITY_TOKENS = MEMORY / "tokens.d"
+#: public keys of the issuers whose tokens people come with (a central manager's, an access point's), and whose they are
+KEYCACHE = MEMORY / "keycache"
+ISSUERS = CONFIG.with_name(keycache.ISSUERS)
 #: `<owner>/<vo>.use`: the lake tokens of jobs
 CREDENTIALS = MEMORY / "credentials"
 #: what the credential monitor should do (from CONFIG's ConfigMap), and how it fares

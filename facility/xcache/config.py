@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from facility import names, quantity
+from facility.keycache import settings as keycache
 from facility.site import Site
 from facility.vo import VirtualOrganization
 from facility.xcache import lakes, places, scitokens
@@ -52,6 +53,7 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
         places.SCITOKENS_CONFIG: scitokens.render(vo),
         places.LAKES: lakes.render(vo),
         places.QUOTAS: _quotas(vo),
+        keycache.ISSUERS: keycache.lines([safe("issuer", vo.spec.issuer)]),
     }
 
 
@@ -103,7 +105,7 @@ pfc.trace warning
 
 def environment(vo: VirtualOrganization) -> dict[str, str]:
     """Environment of the cache's container; it holds no secret."""
-    return {
+    return keycache.environment() | {
         "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request over https, and for each login over root://
         "X509_CERT_FILE": places.TRUST,  # the origin's certificate is checked against it
         "XDG_CACHE_HOME": places.KEYS,

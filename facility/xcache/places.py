@@ -19,8 +19,9 @@ RUN = "/run/xrootd"
 VOLUME = "/var/lib/xcache"
 #: cached files, on the volume
 DATA = f"{VOLUME}/data"
-#: issuers' public keys, on the volume so that a restart while an issuer is down denies nobody
-KEYS = f"{VOLUME}/keys"
+#: folder of the volume with issuers' public keys: a restart while an issuer is down denies nobody
+KEYS_FOLDER = "keys"
+KEYS = f"{VOLUME}/{KEYS_FOLDER}"
 #: where the container that accounts has a folder of the volume
 ACCOUNTING = "/var/lib/accounting"
 #: the cache's own token, kept by the agent beside it

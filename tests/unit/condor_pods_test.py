@@ -22,7 +22,7 @@ TOKEN = "header.claims.signature"
 SITE = site(execute_grace=70)
 SHAPE = Shape(cpus=3, memory=700, disk=2048)
 #: containers beside a schedd that become nobody
-SERVANTS = {"credmon", "accounting"}
+SERVANTS = {"credmon", "keys", "accounting"}
 KUEUE = {"kueue_queue": "analysis"}
 
 

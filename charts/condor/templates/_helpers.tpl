@@ -24,7 +24,7 @@ podSelector:
     app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* What both containers have alike. */}}
+{{/* What all containers have alike. The last variable is read by libscitokens (facility/keycache/settings.py). */}}
 {{- define "condor.container" -}}
 image: {{ .Values.global.images.condor | quote }}
 imagePullPolicy: {{ .Values.global.images.pullPolicy }}
@@ -37,6 +37,8 @@ env:
     value: /etc/facility/condor/condor_config
   - name: SSL_CERT_FILE
     value: /etc/facility/trust/ca.crt
+  - name: SCITOKEN_CONFIG_KEYCACHE_UPDATE_INTERVAL_S
+    value: "345600"
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true

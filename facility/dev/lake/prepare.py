@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from facility.dev.lake import origin
+from facility.keycache import settings as keycache
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def prepare(config: Path, tls: Path, files: Path, run: Path, data: Path) -> None
     for name in ("tls.crt", "tls.key"):
         _write(run / name, (tls / name).read_bytes())
     _write(run / "http.key", secrets.token_urlsafe(48).encode())
+    _write(run / keycache.ISSUERS, keycache.lines(told["issuers"].values()).encode())
     _write(run / "xrootd.cfg", origin.xrootd_cfg(tuple(told["issuers"])).encode())
     _write(run / "scitokens.cfg", origin.scitokens_cfg(told["audience"], told["issuers"]).encode())
 

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from facility import names
 from facility.condor import access_point_config, accounts, layout, mapfile, services
+from facility.condor.config import POOL_ID
 from facility.condor.limits import Limits
+from facility.keycache import settings as keycache
 from facility.operator.build.common import config_map, environment, labels, metadata, restricted
 from facility.operator.build.condor import (
     CONDOR_PORT,
@@ -55,7 +57,11 @@ def access_point(vo: VirtualOrganization, site: Site, addresses: Addresses | Non
     addresses: of the hosts that the VO's pods may reach.
     """
     name, namespace = names.access_point(vo.name), site.namespaces.batch
-    files = {"condor_config": access_point_config.access_point(vo, site), "credmon.json": credmon_settings(vo, site)}
+    files = {
+        "condor_config": access_point_config.access_point(vo, site),
+        "credmon.json": credmon_settings(vo, site),
+        keycache.ISSUERS: keycache.lines([vo.spec.issuer]),
+    }
     return [
         _object(SERVICE_ACCOUNT, vo, site, automountServiceAccountToken=False),
         config_map(f"{name}-config", namespace, files, _COMPONENT, vo.name),
@@ -153,7 +159,7 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 60,
         "securityContext": pod_security(),
-        "containers": [_schedd(site), _credmon(site), _accounting(vo, site)],
+        "containers": [_schedd(site), _credmon(site), _keys(site), _accounting(vo, site)],
         "volumes": [
             *shared_volumes(f"{name}-config"),
             {"name": "people", "configMap": {"name": f"{name}-people"}},
@@ -170,7 +176,7 @@ def _schedd(site: Site) -> dict[str, Any]:
         "image": site.images.condor,
         "imagePullPolicy": site.images.pull_policy,
         "args": ["facility-condor", "ap"],
-        "env": environment(shared_environment()),
+        "env": environment(shared_environment() | keycache.environment()),
         "ports": [{"name": "condor", "containerPort": names.CONDOR_PORT}],
         "resources": site.batch.access_point_resources.manifest(),
         "securityContext": switching_accounts(),
@@ -202,6 +208,20 @@ def _credmon(site: Site) -> dict[str, Any]:
             mount("people", str(layout.PEOPLE)),
             mount("identity", str(layout.IDENTITY.parent)),
         ],
+    }
+
+
+def _keys(site: Site) -> dict[str, Any]:
+    """It fetches the issuer's public keys under HTCondor's own account, so that the schedd never waits for an issuer."""
+    return {
+        "name": "keys",
+        "image": site.images.condor,
+        "imagePullPolicy": site.images.pull_policy,
+        "args": keycache.command(str(layout.KEYCACHE), str(layout.ISSUERS)),
+        "env": environment(keycache.environment()),
+        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": restricted() | {"runAsUser": POOL_ID, "runAsGroup": POOL_ID, "runAsNonRoot": True},
+        "volumeMounts": shared_mounts(),
     }
 
 

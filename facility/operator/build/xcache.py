@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from facility import names
+from facility.keycache import settings as keycache
 from facility.operator.build.common import (
     TRUST_DIRECTORY,
     config_map,
@@ -145,7 +146,7 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_agent(site), _renewal(site), _accounting(vo, site)],
+        "initContainers": [_agent(site), _renewal(site), _keys(site), _accounting(vo, site)],
         "containers": [_cache(vo, site)],
         "volumes": _volumes(name),
     }
@@ -189,6 +190,25 @@ def _renewal(site: Site) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "tls", "mountPath": places.TLS, "readOnly": True},
             {"name": "run", "mountPath": places.RUN},
+        ],
+    }
+
+
+def _keys(site: Site) -> dict[str, Any]:
+    """The native sidecar that fetches the issuer's public keys, which the cache reads and never waits for."""
+    return {
+        "name": "keys",
+        "image": site.images.xcache,
+        "imagePullPolicy": site.images.pull_policy,
+        "restartPolicy": "Always",
+        "args": keycache.command(places.KEYS, f"{places.CONFIG}/{keycache.ISSUERS}"),
+        "env": environment(keycache.environment()),
+        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": restricted(),
+        "volumeMounts": [
+            {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
+            {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
+            {"name": "cache", "mountPath": places.KEYS, "subPath": places.KEYS_FOLDER},
         ],
     }
 
