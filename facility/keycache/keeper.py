@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from facility.keycache.library import KeysError
 
-#: seconds after which keys that were fetched are fetched again: a key that an issuer takes back opens nothing for longer
+#: seconds after which keys are fetched again: for as long may a key be good that its issuer has taken back
 PERIOD = 300.0
 #: seconds until an issuer that did not answer is asked again; those that are new are asked as soon
 AGAIN = 15.0

@@ -1,4 +1,4 @@
-"""libscitokens' key cache, by libscitokens itself: what is written is what XRootD and HTCondor of the same image read."""
+"""libscitokens' key cache, by libscitokens itself: XRootD and HTCondor of the same image read what it writes."""
 
 from __future__ import annotations
 

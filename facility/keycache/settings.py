@@ -2,8 +2,8 @@
 
 libscitokens (1.4) keeps issuers' public keys in a file for four days, and after ten minutes asks for them anew in the
 middle of judging a token. Is the issuer away then, it refuses the token, although it has the keys; and if it never had
-any, it refuses all of that issuer's for as long as it would have waited with asking again. So it is told to ask when the
-keys end, and a container beside it (facility.keycache.main) has them fetched long before.
+any, it refuses all of that issuer's tokens for as long again. So it is told to ask when the keys end, and a container
+beside it (facility.keycache.main) has them fetched long before.
 """
 
 from __future__ import annotations

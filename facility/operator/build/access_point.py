@@ -212,7 +212,7 @@ def _credmon(site: Site) -> dict[str, Any]:
 
 
 def _keys(site: Site) -> dict[str, Any]:
-    """It fetches the issuer's public keys under HTCondor's own account, so that the schedd never waits for an issuer."""
+    """It fetches the issuer's public keys, under HTCondor's own account: so the schedd never waits for an issuer."""
     return {
         "name": "keys",
         "image": site.images.condor,
