@@ -9,7 +9,6 @@ from facility.dev.lake import origin
 from facility.keycache import settings
 from tests.charts.rendering import Case, Charts, containers
 
-
 #: what makes the pod, by the container that judges
 MAKERS = {"cm": "StatefulSet cm", "origin": "Deployment origin"}
 
