@@ -38,8 +38,8 @@ KEYS = MEMORY / "keys"
 RETIRE = Path("/etc/facility/pod/retire")
 LEAVING = MEMORY / "leaving.conf"
 IDENTITY_TOKENS = MEMORY / "tokens.d"
-#: public keys of the issuers whose tokens people come with (a central manager's, an access point's), and whose they are
-KEYCACHE = MEMORY / "keycache"
+#: a central manager's or access point's: memory of its own with the public keys of people's issuers; and whose they are
+KEYCACHE = Path("/run/keycache")
 ISSUERS = CONFIG.with_name(keycache.ISSUERS)
 #: `<owner>/<vo>.use`: the lake tokens of jobs
 CREDENTIALS = MEMORY / "credentials"

@@ -41,15 +41,12 @@ _MEMORY = (
     Directory(layout.KEYS, 0o700, own=False),
     Directory(layout.IDENTITY_TOKENS, 0o700, own=False),
 )
-#: whoever writes in it says whose tokens are good
-_KEYCACHE = Directory(layout.KEYCACHE, 0o700)
 _DIRECTORIES = {
-    "cm": (*_LOCAL, *_MEMORY, _KEYCACHE, Directory(layout.LOCAL / "spool", 0o755)),
+    "cm": (*_LOCAL, *_MEMORY, Directory(layout.LOCAL / "spool", 0o755)),
     "ap": (
         _ROOTS,
         *_LOCAL,
         *_MEMORY,
-        _KEYCACHE,
         Directory(layout.LOCAL / "spool", 0o755),
         Directory(layout.HISTORY, 0o755),
         Directory(layout.ACCOUNTING, 0o755, account=_FACILITY_ID),

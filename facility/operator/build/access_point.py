@@ -12,7 +12,7 @@ from facility.condor import access_point_config, accounts, layout, mapfile, serv
 from facility.condor.config import POOL_ID
 from facility.condor.limits import Limits
 from facility.keycache import settings as keycache
-from facility.operator.build.common import config_map, environment, labels, metadata, restricted
+from facility.operator.build.common import TRUST_DIRECTORY, config_map, environment, labels, metadata, restricted
 from facility.operator.build.condor import (
     CONDOR_PORT,
     mount,
@@ -163,6 +163,7 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         "volumes": [
             *shared_volumes(f"{name}-config"),
             {"name": "people", "configMap": {"name": f"{name}-people"}},
+            {"name": "keycache", "emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}},
             {"name": "tls", "secret": {"secretName": names.tls_secret(name), "defaultMode": 0o400}},
             {"name": "pool-key", "secret": {"secretName": "pool-key", "defaultMode": 0o400}},
             {"name": "identity", "projected": {"defaultMode": 0o400, "sources": [{"serviceAccountToken": identity}]}},
@@ -189,6 +190,7 @@ def _schedd(site: Site) -> dict[str, Any]:
             mount("people", str(layout.EXTRAUSERS)),
             mount("tls", str(layout.TLS)),
             mount("pool-key", str(layout.MOUNTED_KEY.parent)),
+            mount("keycache", str(layout.KEYCACHE), writable=True),
         ],
     }
 
@@ -221,7 +223,11 @@ def _keys(site: Site) -> dict[str, Any]:
         "env": environment(keycache.environment()),
         "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}},
         "securityContext": restricted() | {"runAsUser": POOL_ID, "runAsGroup": POOL_ID, "runAsNonRoot": True},
-        "volumeMounts": shared_mounts(),
+        "volumeMounts": [
+            mount("config", str(layout.CONFIG.parent)),
+            mount("trust", TRUST_DIRECTORY),
+            mount("keycache", str(layout.KEYCACHE), writable=True),
+        ],
     }
 
 
