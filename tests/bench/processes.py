@@ -29,7 +29,7 @@ class Program:
 
     def cpu(self) -> float:
         """Seconds of CPU that it has used."""
-        return sum(_cpu(pid) for pid in self.pids)
+        return sum(cpu(pid) for pid in self.pids)
 
     def mebibytes(self, kind: str = "VmRSS") -> float:
         """Resident memory; RssAnon: what is its own, without the files that all who run them share (proc(5))."""
@@ -47,7 +47,8 @@ def resident(pid: int, kind: str = "VmRSS") -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fakes.ports import free_port
+from tests.fakes.ports import free_port, listening
 
 ROOT = Path(__file__).parents[2]
 KEY = "key-of-this-test"
@@ -72,15 +71,10 @@ def _wait(server: subprocess.Popen[str], port: int) -> threading.Thread:
         if "is running at" in line:
             rest = threading.Thread(target=_drain, args=(server,), daemon=True)
             rest.start()
-            while not _answers(port) and server.poll() is None:  # it says so a moment before it is true
+            while not listening(port) and server.poll() is None:  # it says so a moment before it is true
                 time.sleep(0.05)
             return rest
     raise RuntimeError("".join(said))
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _drain(server: subprocess.Popen[str]) -> None:

@@ -1,0 +1,142 @@
+"""`make bench PART=cache`: what a cache costs its readers, beside the same server without tokens, and beside others.
+
+P7: warm reads, of one file of 1 GiB and of 1,000 files of 100 kB, by root:// and https, over those of the same server
+without token checks. P8: cold reads over those at the origin itself. All on the loopback of one machine, whose cores
+readers, caches and origin share, in turns; a figure is the middle of its rounds. No cluster is needed, only the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.bench import cache_reader
+from tests.bench.cache_rig import UID, VO, Rig, Server, rig
+from tests.bench.figures import Row, publish, row, table
+
+pytestmark = pytest.mark.cluster
+READER = Path(cache_reader.__file__)
+BIG, SMALL, COUNT, CROWD = 1 << 30, 100_000, 1000, 10 << 20
+AT_ONCE, ROUNDS = 4, 3
+SCHEMES = ("root", "https")
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """The rig with its files: the folders of cold reads are other names of the same."""
+    folder = tmp_path_factory.mktemp("cache")
+    with rig(folder) as found:
+        files(found.lake / VO)
+        yield found
+
+
+def files(lake: Path) -> None:
+    """What is read: for each round and protocol under a name of its own."""
+    folders = [lake / "warm", *(lake / f"cold-{scheme}-{number}" for scheme in SCHEMES for number in range(ROUNDS))]
+    for folder in folders:
+        (folder / "small").mkdir(parents=True)
+    warm = folders[0]
+    for path, size in ((warm / "big", BIG), (warm / "crowd", CROWD)):
+        subprocess.run(["sh", "-c", f"head -c {size} /dev/urandom > {path}"], check=True)
+    for number in range(COUNT):
+        (warm / "small" / str(number)).write_bytes(os.urandom(SMALL))
+    for folder in folders[1:]:
+        for path in (p for p in warm.rglob("*") if p.is_file()):
+            os.link(path, folder / path.relative_to(warm))
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", lake], check=True)
+
+
+def test_a_cache_costs_little(stand: Rig) -> None:
+    servers = {"ours": stand.cache("ours", tokens=True), "open": stand.cache("open", tokens=False)}
+    servers |= {"origin": stand.origin(), "bare": stand.bare(), "nginx": stand.nginx()}
+    rows: dict[str, Row] = {}
+    for part in (warm, cold, crowds):
+        rows |= part(stand, servers)
+        print("\n" + table(rows), flush=True)  # should a later part fail, these figures are not lost
+    publish("cache", rows)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is read: `big`, one file (MB/s), or `small`, many (files a second)."""
+
+    stand: Rig
+    kind: str
+
+    @property
+    def unit(self) -> str:
+        """Of its rate."""
+        return "MB/s" if self.kind == "big" else "/s"
+
+    def rate(self, server: Server, scheme: str, folder: str) -> float:
+        """Of one measurement of a server."""
+        url = server.url(scheme, f"/{VO}/{folder}/{self.kind}")
+        if self.kind == "big":
+            return self.stand.read(READER, what="big", url=url, size=BIG)["rate"]
+        return self.stand.read(READER, what="small", base=url, count=COUNT, size=SMALL, at_once=AT_ONCE)["rate"]
+
+
+def warm(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
+    """P7, and what stands beside it; CPU of the cache."""
+    rows: dict[str, Row] = {}
+    for load, scheme in product((Load(stand, "big"), Load(stand, "small")), SCHEMES):
+        beside = ("ours", "open", "bare" if scheme == "root" else "nginx")
+        for name in beside:
+            load.rate(servers[name], scheme, "warm")  # caches have the files from now on
+        seen: dict[str, list[float]] = {name: [] for name in beside}
+        before = servers["ours"].cpu()
+        for _, name in product(range(ROUNDS), beside):  # in turns: a machine is not as fast in the next minute
+            seen[name].append(load.rate(servers[name], scheme, "warm"))
+        if load.kind == "big":
+            used = (servers["ours"].cpu() - before) / (ROUNDS * BIG / 1e9)
+            rows[f"P7_{scheme}_cpu_s_per_GB"] = row(round(used, 2), "s", beside="CPU of the cache, warm, 1 GiB")
+        rows |= ratios(f"P7_{scheme}_{load.kind}", {name: median(rates) for name, rates in seen.items()}, load.unit)
+    return rows
+
+
+def ratios(key: str, found: dict[str, float], unit: str) -> dict[str, Row]:
+    """Ours over the same without tokens, which has a goal, and over the other peer."""
+    ours, same, (peer, other) = found["ours"], found["open"], list(found.items())[-1]
+    told = f"{ours:.0f} {unit}; the same server without token checks {same:.0f}"
+    name = {"bare": "XRootD without TLS, tokens, cache", "nginx": "nginx over TLS"}[peer]
+    return {
+        key: row(round(ours / same, 2), "", goal=0.95, beside=told, least=True),
+        f"{key}_{peer}": row(round(ours / other, 2), "", beside=f"{ours:.0f} {unit}; {name} {other:.0f}"),
+    }
+
+
+def cold(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
+    """P8: each round reads files that the cache has never seen."""
+    rows: dict[str, Row] = {}
+    for load, scheme in product((Load(stand, "big"), Load(stand, "small")), SCHEMES):
+        seen: dict[str, list[float]] = {"ours": [], "origin": []}
+        for number, name in product(range(ROUNDS), seen):
+            seen[name].append(load.rate(servers[name], scheme, f"cold-{scheme}-{number}"))
+            os.sync()  # what the cache has yet to write is not the next one's burden
+        ours, direct = (median(rates) for rates in seen.values())
+        key = f"P8_{load.kind}" if scheme == "https" else f"P8_{scheme}_{load.kind}"
+        told = f"{ours:.0f} {load.unit} by {scheme}; at the origin {direct:.0f}"
+        rows[key] = row(round(ours / direct, 2), "", goal=0.8, beside=told, least=True)
+    return rows
+
+
+def crowds(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
+    """Many readers of one warm file, and what memory they cost."""
+    rows: dict[str, Row] = {}
+    quiet = servers["ours"].mebibytes()
+    for scheme in SCHEMES:
+        url = servers["ours"].url(scheme, f"/{VO}/warm/crowd")
+        for readers in (10, 50, 200):
+            rate = stand.read(READER, what="crowd", url=url, size=CROWD, readers=readers)["rate"]
+            told = f"readers of one warm file of 10 MiB at once, each on its own connection: {readers}"
+            rows[f"P7_{scheme}_{readers}_readers"] = row(round(rate), "MB/s", beside=told)
+    highest = servers["ours"].mebibytes("VmHWM")
+    rows["P7_MiB"] = row(round(highest), "MiB", beside=f"most memory of the cache; before the crowds {quiet:.0f}")
+    return rows
