@@ -11,6 +11,7 @@ from facility.hub.handlers import CallbackHandler, LoginHandler
 from facility.hub.outside import OutsideHandler
 from facility.hub.own_page import LogoHandler, OwnPageHandler
 from facility.hub.pages import FOLDER
+from facility.hub.storage import StorageHandler
 
 _VO = r"(?P<vo>[a-z][a-z0-9]{0,14})"
 
@@ -23,6 +24,7 @@ def routes() -> list[tuple[Any, ...]]:
         (rf"/oauth/{_VO}/callback", CallbackHandler),
         (r"/facility", OwnPageHandler),
         (r"/facility/vos\.json", OutsideHandler),
+        (rf"/facility/storage/{_VO}\.json", StorageHandler),
         (rf"/facility/logo/{_VO}", LogoHandler),
         (r"/facility/static/(.+\.(?:js|css))", StaticFileHandler, {"path": str(FOLDER)}),
     ]

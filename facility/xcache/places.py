@@ -22,8 +22,13 @@ DATA = f"{VOLUME}/data"
 #: folder of the volume with issuers' public keys: a restart while an issuer is down denies nobody
 KEYS_FOLDER = "keys"
 KEYS = f"{VOLUME}/{KEYS_FOLDER}"
-#: where the container that accounts has a folder of the volume
+#: folder of the volume in which XRootD writes down what it holds, for the container that accounts; there ACCOUNTING
+ACCOUNTING_FOLDER = "accounting"
 ACCOUNTING = "/var/lib/accounting"
+#: where XRootD itself looks for that folder
+STATISTICS = f"{DATA}/pfc-stats"
+#: which packages the image has
+PACKAGES = "/usr/share/facility/packages.txt"
 #: the cache's own token, kept by the agent beside it
 TOKEN = "/run/token/lake"  # noqa: S105 - a path
 

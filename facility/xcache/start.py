@@ -8,6 +8,7 @@ which logs to stderr.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from facility.secrecy import forbid_core_files
@@ -46,10 +47,21 @@ def prepare(root: Path, last_line: str) -> None:
     os.umask(0o077)
     for directory in (places.RUN, places.DATA, places.KEYS):
         below(root, directory).mkdir(parents=True, exist_ok=True)
+    _tell_elsewhere(below(root, places.STATISTICS), f"{places.VOLUME}/{places.ACCOUNTING_FOLDER}", root)
     tls.install(root)
     _write(below(root, places.HTTP_SECRET), os.urandom(32).hex().encode(), 0o600)
     rendered = (below(root, places.CONFIG) / places.XROOTD_CONFIG).read_bytes()
     _write(below(root, places.RUN) / places.XROOTD_CONFIG, rendered + last_line.encode(), 0o600)
+
+
+def _tell_elsewhere(folder: Path, there: str, root: Path) -> None:
+    """XRootD writes down what it holds among the files themselves, which the container that accounts shall not see."""
+    below(root, there).mkdir(exist_ok=True)
+    if folder.is_symlink():
+        return
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    folder.symlink_to(there)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

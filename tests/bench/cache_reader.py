@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_TRUST, _HEADER = "/bench/ca.crt", "/bench/header"
-os.environ |= {"BEARER_TOKEN_FILE": "/bench/token", "X509_CERT_FILE": _TRUST}
+_TRUST, _TOKEN = "/bench/ca.crt", "/bench/token"
+os.environ |= {"BEARER_TOKEN_FILE": _TOKEN, "X509_CERT_FILE": _TRUST}
 _MEBI = 1 << 20
 
 
 def big(url: str, size: int) -> dict[str, float]:
     """One file by the usual program: xrdcp or curl. Rate in MB/s."""
-    curl = ["curl", "-sf", "--cacert", _TRUST, "-H", f"@{_HEADER}", "-o", "/dev/null", "-w", "%{size_download}", url]
+    curl = ["curl", "-sf", "-K", "/etc/facility/curl/bearer", "-o", "/dev/null", "-w", "%{size_download}", url]
     command = ["xrdcp", "-f", "-N", url, "/dev/null"] if url.startswith("root") else curl
     begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -86,12 +86,12 @@ def _root_once(url: str) -> int:
 
 def _https(base: str, numbers: list[Any]) -> int:
     there, got = urlsplit(base), 0
-    name, _, value = Path(_HEADER).read_text().partition(": ")
+    headers = {"Authorization": f"Bearer {Path(_TOKEN).read_text()}"}
     trust = ssl.create_default_context(cafile=_TRUST)
     one = http.client.HTTPSConnection(there.hostname or "", there.port, timeout=300, context=trust)
     room = memoryview(bytearray(4 * _MEBI))
     for number in numbers:
-        one.request("GET", f"{there.path}/{number}", headers={name: value})
+        one.request("GET", f"{there.path}/{number}", headers=headers)
         answer = one.getresponse()
         if answer.status != 200:
             sys.exit(f"{base}/{number}: {answer.status}")

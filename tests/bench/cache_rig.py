@@ -163,8 +163,7 @@ root /data; keepalive_requests 100000; }} }}
         return mint.token(self._pem, KID, self.issuer, **claims)  # type: ignore[arg-type]
 
     def _reader_mounts(self) -> dict[Path, str]:
-        header = _owned(self.folder / "header", f"Authorization: Bearer {self.token.read_text()}")
-        return {self.token: "/bench/token", header: "/bench/header", self.authority.bundle: "/bench/ca.crt"}
+        return {self.token: "/bench/token", self.authority.bundle: "/bench/ca.crt"}
 
     def _server(
         self, name: str, port: int, image: str, command: list[str], mounts: Mapping[Path, str], env: Mapping[str, str]

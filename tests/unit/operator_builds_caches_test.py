@@ -140,7 +140,7 @@ def test_another_configuration_is_another_pod_and_the_same_is_the_same(cache: li
 
 
 def test_only_the_vos_notebooks_and_jobs_reach_its_cache(cache: list[Manifest]) -> None:
-    (rule,) = of("NetworkPolicy", cache)["spec"]["ingress"]
+    rule = of("NetworkPolicy", cache)["spec"]["ingress"][0]
     selected = [one["podSelector"]["matchLabels"] for one in rule["from"]]
     assert [one[names.LABEL_COMPONENT] for one in selected] == ["notebook", "execute"]
     assert {one[names.LABEL_VO] for one in selected} == {"cms"}
@@ -223,12 +223,14 @@ def test_who_accounts_for_reads_sees_no_token_no_key_and_no_data(cache: list[Man
     assert {one["name"] for one in container["env"]} == {"XCACHE_VO", "XCACHE_SIZE"}
 
 
-def test_what_caches_served_is_read_from_namespaces_that_the_site_names_and_no_others(cache: list[Manifest]) -> None:
-    assert len(of("NetworkPolicy", cache)["spec"]["ingress"]) == 1
+def test_what_caches_served_is_read_by_the_hub_and_from_namespaces_that_the_site_names(cache: list[Manifest]) -> None:
+    (hub,) = of("NetworkPolicy", cache)["spec"]["ingress"][1]["from"]
+    assert hub["podSelector"]["matchLabels"] == {names.LABEL_COMPONENT: "hub"}
     there = SITE.model_copy(update={"cache": SITE.cache.model_copy(update={"metrics_from": ("monitoring",)})})
     rule = of("NetworkPolicy", xcache(CMS, there))["spec"]["ingress"][1]
     assert rule["ports"] == [{"port": 9090}]
-    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert rule["from"] == [hub, namespace]
 
 
 def test_another_lake_starts_no_cache_anew_and_another_issuer_does(cache: list[Manifest]) -> None:

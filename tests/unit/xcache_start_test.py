@@ -67,6 +67,16 @@ def test_cached_files_and_issuers_keys_lie_on_the_volume(root: Path) -> None:
     assert at(root, places.KEYS).is_dir()
 
 
+def test_what_xrootd_writes_down_lies_where_others_may_look_and_see_no_file(root: Path) -> None:
+    old = at(root, places.STATISTICS)
+    old.mkdir(parents=True)
+    (old / "DirStat.json").write_text("{}")
+    for _ in range(2):
+        start.prepare(root, "")
+        assert str(old.readlink()) == f"{places.VOLUME}/accounting"
+    assert at(root, f"{places.VOLUME}/accounting").is_dir()
+
+
 def test_a_cache_on_a_shared_disk_keeps_to_its_size() -> None:
     line = start.configuration(20 * GI, 1000 * GI)
     assert line == "pfc.diskusage 0.90 0.95 files 16537m 17899m 19456m purgeinterval 60\n"

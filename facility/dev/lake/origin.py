@@ -36,6 +36,7 @@ http.header2cgi Authorization authz
 http.secretkey {RUN}/http.key
 http.listingdeny no
 xrootd.chksum max 2 adler32 crc32c
+http.staticpreload /static/srr.json {RUN}/srr.json
 """
 
 

@@ -6,16 +6,22 @@ anybody else may read, and a mounted Secret cannot be made so.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from facility.dev.lake import origin
 from facility.keycache import settings as keycache
+from facility.srr import Service, Share, report
 
 
 def main() -> None:
@@ -38,8 +44,22 @@ def prepare(config: Path, tls: Path, files: Path, run: Path, data: Path) -> None
         _write(run / name, (tls / name).read_bytes())
     _write(run / "http.key", secrets.token_urlsafe(48).encode())
     _write(run / keycache.ISSUERS, keycache.lines(told["issuers"].values()).encode())
+    _write(run / "srr.json", json.dumps(_report(told["audience"], tuple(told["issuers"]), data)).encode())
     _write(run / "xrootd.cfg", origin.xrootd_cfg(tuple(told["issuers"])).encode())
     _write(run / "scitokens.cfg", origin.scitokens_cfg(told["audience"], told["issuers"]).encode())
+
+
+def _report(audience: str, vos: Sequence[str], data: Path) -> dict[str, Any]:
+    """The lake's storage resource report, as it is before anybody reads: XRootD gives it to everybody, by https."""
+    now, volume = time.time(), os.statvfs(data)
+    free, shares = volume.f_bavail * volume.f_frsize, []
+    for vo in vos:
+        sizes = [one.stat().st_size for one in (data / vo).rglob("*") if one.is_file()]
+        used = sum(sizes)
+        shares.append(Share(vo, [vo], [f"/{vo}"], used + free, used, len(sizes), now))
+    # of the image's package; its recipe asks for that much at least
+    service = Service("origin", "org.xrootd", "6", urlsplit(audience).hostname or "", origin.PORT)
+    return report(service, shares, now)
 
 
 def _write(path: Path, content: bytes) -> None:

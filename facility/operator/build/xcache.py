@@ -77,15 +77,15 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
     spaces = site.namespaces
     readers = [peer(spaces.users, "notebook", vo.name), peer(spaces.batch, "execute", vo.name)]
     broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
-    who = [everybody(name) for name in site.cache.metrics_from]
-    metrics = [{"from": who, "ports": [{"port": places.METRICS_PORT}]}] if who else []
+    who = [peer(spaces.facility, "hub"), *(everybody(name) for name in site.cache.metrics_from)]
+    metrics = {"from": who, "ports": [{"port": places.METRICS_PORT}]}
     return {
         "apiVersion": NETWORK_POLICY.api_version,
         "kind": NETWORK_POLICY.kind,
         "metadata": meta,
         "spec": policy(
             _selector(vo),
-            ingress=[{"from": readers, "ports": [{"port": names.XROOTD_PORT}]}, *metrics],
+            ingress=[{"from": readers, "ports": [{"port": names.XROOTD_PORT}]}, metrics],
             egress=[dns(), broker, anywhere()],
         ),
     }
@@ -228,8 +228,8 @@ def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         "securityContext": restricted(),
         "volumeMounts": [
             {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
-            # an empty folder of the volume, by which its size and what is free are seen, and no file of anybody's
-            {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": "accounting", "readOnly": True},
+            # the folder in which XRootD writes down how much it holds, and no file of anybody's
+            {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": places.ACCOUNTING_FOLDER, "readOnly": True},
         ],
     }
 

@@ -5,6 +5,7 @@ XRootD sends it datagrams over the pod's loopback; it sees no token and no file.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from facility.storages import below
 from facility.telling import METRICS, Server, Text
 from facility.xcache import places
 from facility.xcache.accounting.book import Book
+from facility.xcache.accounting.held import FILE, Held, parsed
 from facility.xcache.accounting.packets import events
 from facility.xcache.accounting.texts import Room, metrics
 
@@ -26,8 +28,10 @@ _LARGEST = 65536
 class Teller:
     """What is counted, for one thread that counts and others that tell."""
 
-    def __init__(self, vo: str, size: int, volume: Path, lakes: Path) -> None:
-        self._vo, self._size, self._volume, self._lakes = vo, size, volume, lakes
+    def __init__(self, vo: str, size: int, volume: Path, lakes: Path, version: str = "") -> None:
+        """volume: a folder of it, in which XRootD writes down what it holds. version: XRootD's."""
+        self._vo, self._size, self._volume, self._lakes, self._version = vo, size, volume, lakes, version
+        self._last: Held | None = None
         self._lock = threading.Lock()
         self._book = Book(self._origin)
 
@@ -37,14 +41,30 @@ class Teller:
             self._book.note(events(packet))
 
     def told(self, path: str) -> Text | None:
-        """Metrics; nothing else is here."""
-        return Text(self._metrics(), METRICS) if path == "/metrics" else None
+        """Metrics, and what the cache holds, as JSON; nothing else is here."""
+        if path == "/metrics":
+            return Text(self._metrics(), METRICS)
+        held = self._held() if path == "/held.json" else None
+        if held is None:
+            return None
+        told = {"at": held.at, "size": held.size, "files": held.files, "limit": self._size, "version": self._version}
+        return Text(json.dumps(told) + "\n", "application/json")
+
+    def _held(self) -> Held | None:
+        """As it was written last; nothing before the first time."""
+        try:
+            found = parsed((self._volume / FILE).read_text())
+        except OSError:
+            found = None
+        self._last = found or self._last
+        return self._last
 
     def _metrics(self) -> str:
+        held = self._held()
         volume = os.statvfs(self._volume)
         room = Room(self._size, volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize)
         with self._lock:
-            return metrics(self._book, self._vo, room)
+            return metrics(self._book, self._vo, room, held)
 
     def _origin(self, path: str) -> str:
         """By the lakes as they are now, of which none lies in another."""
@@ -65,11 +85,18 @@ def main() -> None:
     """For ever; the container is started again when it ends. Raises OSError or KeyError, with what is missing."""
     signal.signal(signal.SIGTERM, _leave)
     lakes = Path(places.CONFIG) / places.LAKES
-    teller = Teller(os.environ[places.VO], int(os.environ[places.SIZE]), Path(places.ACCOUNTING), lakes)
+    size, version = int(os.environ[places.SIZE]), version_of("xrootd-server", Path(places.PACKAGES).read_text())
+    teller = Teller(os.environ[places.VO], size, Path(places.ACCOUNTING), lakes, version)
     way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     way.bind(("127.0.0.1", places.MONITOR_PORT))
     threading.Thread(target=Server(teller.told, places.METRICS_PORT).serve_forever, daemon=True).start()
     listen(teller, way)
+
+
+def version_of(package: str, packages: str) -> str:
+    """Of a Debian package by the image's list, without Debian's own part; empty where it is not in it."""
+    lines = (line.split() for line in packages.splitlines())
+    return next((line[2].partition("-")[0] for line in lines if line[:2] == ["deb", package]), "")
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from facility.xcache.accounting.book import Book
+from facility.xcache.accounting.held import Held
 
 _SERVED = (
     ("served_files", "Files that people have opened and closed.", "files"),
@@ -29,9 +30,10 @@ class Room(NamedTuple):
     free: int
 
 
-def metrics(book: Book, vo: str, room: Room) -> str:
-    """All sums, and how much room there is."""
-    return "".join(f"{line}\n" for line in _metrics(book, vo, room))
+def metrics(book: Book, vo: str, room: Room, held: Held | None = None) -> str:
+    """All sums, how much room there is, and what is held, once XRootD has said it."""
+    lines = (*_metrics(book, vo, room), *(_of_files(held, vo) if held else ()))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _metrics(book: Book, vo: str, room: Room) -> Iterator[str]:
@@ -51,6 +53,14 @@ def _metrics(book: Book, vo: str, room: Room) -> Iterator[str]:
     ):
         yield from _family(name, text, "gauge")
         yield f"facility_cache_{name}{{{_labels(vo=vo)}}} {value}"
+
+
+def _of_files(held: Held, vo: str) -> Iterator[str]:
+    yield from _family("files", "Files of which the cache holds something.", "gauge")
+    yield f"facility_cache_files{{{_labels(vo=vo)}}} {held.files}"
+    yield from _family("used_bytes", "Bytes of files that the cache holds, by directory.", "gauge")
+    for path, size in sorted(held.folders.items()):
+        yield f"facility_cache_used_bytes{{{_labels(vo=vo, path=path)}}} {size}"
 
 
 def _family(name: str, text: str, kind: str) -> Iterator[str]:

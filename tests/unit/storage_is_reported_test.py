@@ -1,0 +1,188 @@
+"""A cache says how full it is: to Prometheus, and by the hub to WLCG's accounting (SRR, schema 4.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facility.dev.lake.prepare import prepare
+from facility.hub.http import NoAnswerError
+from facility.hub.storage import FRESH, Storage, told
+from facility.site import Outside
+from facility.vo import VirtualOrganization
+from facility.xcache.accounting.held import FILE, parsed
+from facility.xcache.accounting.main import Teller, version_of
+from tests.fakes.clock import Clock
+from tests.fakes.operator_world import SITE, vo
+
+CMS = VirtualOrganization.parse(vo("cms"))
+HELD = {"at": 1_800_000_000.2, "size": 8192, "files": 2, "limit": 20 << 30, "version": "6.2.0"}
+
+
+def directory(name: str, parent: int, blocks: int, files: int) -> dict[str, Any]:
+    usage = {"m_StBlocks": blocks, "m_NFiles": files, "m_NDirectories": 1}
+    return {"m_dir_name": name, "m_parent": parent, "m_usage": usage, "m_stats": {}}
+
+
+def written(*directories: dict[str, Any]) -> str:
+    """As XRootD writes it."""
+    return json.dumps({"m_usage_update_time": 1_800_000_000, "m_file_usage": 8192, "m_dir_states": directories})
+
+
+TREE = written(
+    directory("", -1, 16, 2), directory("cms", 0, 16, 2), directory("open", 1, 8, 1), directory("closed", 1, 8, 1)
+)
+
+
+@pytest.fixture
+def teller(tmp_path: Path) -> Teller:
+    return Teller("cms", 20 << 30, tmp_path, tmp_path / "lakes", "6.2.0")
+
+
+def test_directories_are_told_with_what_is_below_them(tmp_path: Path, teller: Teller) -> None:
+    (tmp_path / FILE).write_text(TREE)
+    metrics = teller.told("/metrics")
+    assert metrics
+    assert 'facility_cache_files{vo="cms"} 2' in metrics.body
+    assert 'facility_cache_used_bytes{vo="cms",path="/"} 8192' in metrics.body
+    assert 'facility_cache_used_bytes{vo="cms",path="/cms/open"} 4096' in metrics.body
+
+
+def test_before_xrootd_has_counted_nothing_is_told_and_while_it_writes_the_last_count(
+    tmp_path: Path, teller: Teller
+) -> None:
+    assert teller.told("/held.json") is None
+    assert "used_bytes" not in str(teller.told("/metrics"))
+    (tmp_path / FILE).write_text(TREE)
+    first = teller.told("/held.json")
+    assert first
+    assert json.loads(first.body) == {**HELD, "at": 1_800_000_000.0}
+    (tmp_path / FILE).write_text(TREE[:50])
+    assert teller.told("/held.json") == first
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"m_dir_states": []}', "null"])
+def test_a_file_that_says_something_else_counts_as_none(text: str) -> None:
+    assert parsed(text) is None
+
+
+def test_the_version_is_that_of_the_images_package() -> None:
+    packages = "deb xrootd-client 6.1.9-1\ndeb xrootd-server 6.2.0-2\npypi xrootd-server 1\n"
+    assert version_of("xrootd-server", packages) == "6.2.0"
+    assert version_of("nothing", packages) == ""
+
+
+#: of the schema: members of an object that are needed, those that may be there, and of what kind each is
+SERVICE = (
+    {"implementation": str, "implementationversion": str, "storageendpoints": list, "storageshares": list},
+    {"name": str, "id": str, "servicetype": str, "latestupdate": int, "storagecapacity": dict},
+)
+ENDPOINT = (
+    {"name": str, "endpointurl": str, "interfacetype": str, "assignedshares": list},
+    {"capabilities": list},
+)
+SHARE = (
+    {"timestamp": int, "totalsize": int, "usedsize": int, "vos": list},
+    {"name": str, "numberoffiles": int, "path": list, "assignedendpoints": list, "accesslatency": str}
+    | {"retentionpolicy": str, "accessmode": list, "servingstate": str},
+)
+WORDS = {
+    "accesslatency": {"online", "offline", "nearline"},
+    "retentionpolicy": {"none", "intermediate", "replicated", "custodial", "replica"},
+    "servingstate": {"open", "closed", "draining"},
+}
+
+
+def conforms(found: dict[str, Any], kind: tuple[dict[str, type], dict[str, type]]) -> None:
+    needed, more = kind
+    assert needed.keys() <= found.keys()
+    assert found.keys() <= needed.keys() | more.keys()
+    assert {name: type(value) for name, value in found.items()} == {name: (needed | more)[name] for name in found}
+    for name in WORDS.keys() & found.keys():
+        assert found[name] in WORDS[name]
+
+
+def test_a_report_is_what_its_schema_asks_for() -> None:
+    (service,) = told(CMS, SITE, HELD, 1_800_000_060.0).values()
+    conforms(service, SERVICE)
+    assert service["storagecapacity"] == {"online": {"totalsize": 20 << 30, "usedsize": 8192}}
+    (share,) = service["storageshares"]
+    conforms(share, SHARE)
+    assert (share["timestamp"], share["vos"], share["path"]) == (1_800_000_000, ["cms"], ["/cms"])
+    for endpoint in service["storageendpoints"]:
+        conforms(endpoint, ENDPOINT)
+        assert endpoint["assignedshares"] == [share["name"]]
+    assert share["assignedendpoints"] == [one["name"] for one in service["storageendpoints"]]
+
+
+def test_endpoints_have_the_name_that_is_known_outside_if_there_is_one() -> None:
+    def urls(site: Any) -> list[str]:
+        return [one["endpointurl"] for one in told(CMS, site, HELD, 0.0)["storageservice"]["storageendpoints"]]
+
+    inside = "xcache-cms.facility.svc:1094/"
+    assert urls(SITE) == [f"https://{inside}", f"root://{inside}"]
+    outside = SITE.model_copy(update={"outside": Outside(domain="af.example.org")})
+    assert urls(outside) == [f"{scheme}://xcache-cms.af.example.org:1094/" for scheme in ("https", "root")]
+
+
+def test_a_suspended_vos_share_is_closed() -> None:
+    closed = VirtualOrganization.parse(vo("cms", suspended=True))
+    (share,) = told(closed, SITE, HELD, 0.0)["storageservice"]["storageshares"]
+    assert share["servingstate"] == "closed"
+
+
+class Cache:
+    """What the container beside it says, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.away = False
+
+    async def __call__(self, url: str) -> Any:
+        self.asked.append(url)
+        if self.away:
+            raise NoAnswerError("away")
+        return HELD
+
+
+def test_a_cache_is_asked_once_a_minute_whoever_asks() -> None:
+    cache, clock = Cache(), Clock()
+    storage = Storage(cache, clock)
+    for seconds in (0, FRESH - 1, 1):
+        clock.pass_by(seconds)
+        assert asyncio.run(storage.of(CMS, SITE))["storageservice"]["name"] == "xcache-cms"
+    assert cache.asked == 2 * ["http://xcache-cms.facility.svc:9090/held.json"]
+
+
+def test_a_cache_that_is_away_is_said_to_be_away_and_asked_again() -> None:
+    cache, clock = Cache(), Clock()
+    storage = Storage(cache, clock)
+    cache.away = True
+    for _ in range(2):
+        with pytest.raises(NoAnswerError):
+            asyncio.run(storage.of(CMS, SITE))
+    cache.away = False
+    assert asyncio.run(storage.of(CMS, SITE))
+    assert len(cache.asked) == 3
+
+
+def test_the_demos_lake_reports_each_vos_share_too(tmp_path: Path) -> None:
+    for folder in ("tls", "files/cms", "files/atlas", "run", "data"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("tls.crt", "tls.key"):
+        (tmp_path / "tls" / name).write_text(name)
+    (tmp_path / "files/cms/a").write_text("12345")
+    issuers = {"cms": "https://iam.test/", "atlas": "https://other.test/"}
+    (tmp_path / "config").write_text(json.dumps({"audience": "https://origin.test:1094", "issuers": issuers}))
+    prepare(**{name: tmp_path / name for name in ("config", "tls", "files", "run", "data")})
+    service = json.loads((tmp_path / "run/srr.json").read_text())["storageservice"]
+    conforms(service, SERVICE)
+    assert [(one["name"], one["usedsize"], one["numberoffiles"]) for one in service["storageshares"]] == [
+        ("cms", 5, 1),
+        ("atlas", 0, 0),
+    ]
+    assert service["storageendpoints"][0]["endpointurl"] == "https://origin.test:1094/"
