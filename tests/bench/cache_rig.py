@@ -93,6 +93,7 @@ class Rig:
         _owned(run / "scitokens.cfg", origin.scitokens_cfg(self.audience, {VO: self.issuer}))
         text = origin.xrootd_cfg([VO]).replace(f"xrd.port {origin.PORT}", f"xrd.port {self.origin_port}")
         _owned(run / "xrootd.cfg", text)
+        _owned(run / "srr.json", "{}")
         _folder(run / "admin")
         mounts = {run: origin.RUN, self.lake: origin.DATA, self.authority.bundle: origin.TRUST}
         command = ["xrootd", "-c", f"{origin.RUN}/xrootd.cfg", "-n", "origin"]
