@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, Field
@@ -50,16 +50,34 @@ class Resources(Model):
         return {k: v for k, v in (("requests", dict(self.requests)), ("limits", dict(self.limits))) if v}
 
 
+class Toleration(Model):
+    """As in a pod's `tolerations`."""
+
+    key: Annotated[str, Field(max_length=316)] | None = None
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: Annotated[str, Field(max_length=63)] | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+    def manifest(self) -> dict[str, Any]:
+        """As Kubernetes wants it."""
+        return self.model_dump(exclude_none=True)
+
+
 class CacheDefaults(Model):
     """XCache pods. fresh: seconds that a cached file is served before it is compared with its origin again. staging:
     files that a cache brings at once of those that people want ahead of need. metrics_from: namespaces that may read
-    what caches have served."""
+    what caches have served. node_selector, tolerations: of the nodes that caches run on. ingress_bandwidth,
+    egress_bandwidth: most bits a second of each cache, where the nodes' network plugin keeps to them."""
 
     resources: Resources = Resources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "4Gi"})
     ram: Annotated[str, Field(pattern=r"^[1-9][0-9]*g$")] = "1g"
     fresh: int = Field(default=60, ge=5, le=86400)
     staging: int = Field(default=2, ge=1, le=64)
     metrics_from: tuple[ObjectName, ...] = ()
+    node_selector: dict[str, Annotated[str, Field(max_length=63)]] = Field(default={})
+    tolerations: tuple[Toleration, ...] = ()
+    ingress_bandwidth: Quantity | None = None
+    egress_bandwidth: Quantity | None = None
 
 
 class BatchDefaults(Model):

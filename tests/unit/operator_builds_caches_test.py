@@ -14,6 +14,7 @@ from facility.operator.build.pool import pool
 from facility.operator.build.xcache import xcache
 from facility.operator.objects import Manifest, labels, reference
 from facility.operator.validate import ValidatedVO
+from facility.site import CacheDefaults
 from facility.users import FacilityUser
 from facility.vo import VirtualOrganization
 from tests.fakes.operator_world import SITE, user, vo
@@ -244,3 +245,22 @@ def test_another_lake_starts_no_cache_anew_and_another_issuer_does(cache: list[M
     other = CMS.spec.lakes[0].model_copy(update={"prefix": "/other", "origin": "root://other.test"})
     assert template(lakes=(*CMS.spec.lakes, other)) == template()
     assert template(issuer="https://other.test/") != template()
+
+
+def test_caches_run_where_the_site_says_and_as_fast_as_it_lets_them() -> None:
+    said = {
+        "nodeSelector": {"disk": "nvme"},
+        "tolerations": [{"key": "storage", "operator": "Exists"}],
+        "ingressBandwidth": "10G",
+        "egressBandwidth": "20G",
+    }
+    site = SITE.model_copy(update={"cache": CacheDefaults.model_validate(said)})
+    template = of("StatefulSet", xcache(CMS, site))["spec"]["template"]
+    assert template["spec"]["nodeSelector"] == {"disk": "nvme"}
+    assert template["spec"]["tolerations"] == [{"key": "storage", "operator": "Exists"}]
+    limits = {key: value for key, value in template["metadata"]["annotations"].items() if "bandwidth" in key}
+    assert limits == {"kubernetes.io/ingress-bandwidth": "10G", "kubernetes.io/egress-bandwidth": "20G"}
+
+
+def test_caches_run_on_any_node_unless_the_site_says_otherwise(cache: list[Manifest]) -> None:
+    assert not {"nodeSelector", "tolerations"} & pod(cache).keys()

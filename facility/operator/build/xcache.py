@@ -100,7 +100,7 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
             "labels": labels(_COMPONENT, vo.name),
             # XRootD reads these files once, and takes no login of an issuer that it did not know: either needs another
             # pod. What says who reads what is read again while it runs, so readers stay
-            "annotations": {f"{names.API_GROUP}/configuration": digest},
+            "annotations": {f"{names.API_GROUP}/configuration": digest, **_bandwidth(site)},
         },
         "spec": _pod(vo, site),
     }
@@ -133,7 +133,7 @@ def _claim(vo: VirtualOrganization) -> dict[str, Any]:
 
 def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     name = names.xcache(vo.name)
-    return {
+    return _nodes(site) | {
         "serviceAccountName": name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -150,6 +150,19 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         "containers": [_cache(vo, site)],
         "volumes": _volumes(name),
     }
+
+
+def _nodes(site: Site) -> dict[str, Any]:
+    """Where it may run; nothing where any node will do, as objects that say so are other objects."""
+    chosen = dict(site.cache.node_selector)
+    tolerated = [one.manifest() for one in site.cache.tolerations]
+    return {key: value for key, value in (("nodeSelector", chosen), ("tolerations", tolerated)) if value}
+
+
+def _bandwidth(site: Site) -> dict[str, str]:
+    """Annotations of Kubernetes' bandwidth plug-in (CNI)."""
+    most = {"ingress": site.cache.ingress_bandwidth, "egress": site.cache.egress_bandwidth}
+    return {f"kubernetes.io/{way}-bandwidth": rate for way, rate in most.items() if rate}
 
 
 def _agent(site: Site) -> dict[str, Any]:
