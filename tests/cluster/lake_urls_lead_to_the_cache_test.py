@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import Any
 
 import pytest
@@ -67,3 +68,17 @@ def test_xrdcp_and_xrdfs_are_led_there_too(stage: Stage, told: dict[str, Any]) -
     assert said.strip() == lakes.checksum(stage, world.CMS.file, "adler32")
     located = stage.cluster.execute(*NOTEBOOK, ["xrdfs", STORAGE, "query", "checksum", world.CMS.file])
     assert located.split()[1] == lakes.checksum(stage, world.CMS.file, "adler32")
+
+
+#: curl takes the token out of its file itself; by plain http it sends nothing
+CURL = f"""
+curl -sf -K /etc/facility/curl/bearer "$LAKE_HTTPS{world.CMS.file}" | wc -c
+curl -s -K /etc/facility/curl/bearer "$(echo "$LAKE_HTTPS" | sed s/^https/http/){world.CMS.file}" > /dev/null; echo $?
+"""
+_UNSUPPORTED = 1  # curl's exit status for a protocol that it may not use
+
+
+def test_curl_reads_with_the_token_of_the_moment_and_never_in_clear(stage: Stage, outcome: Outcome) -> None:
+    length, status = stage.cluster.execute(*NOTEBOOK, ["sh", "-c", CURL]).split()
+    assert int(length) == lakes.listing(stage, posixpath.dirname(world.CMS.file))[posixpath.basename(world.CMS.file)]
+    assert int(status) == _UNSUPPORTED
