@@ -8,6 +8,7 @@ readers, caches and origin share, in turns; a figure is the middle of its rounds
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
+import matplotlib.pyplot as plt
 import pytest
 
+from facility.dev.lake import made
 from tests.bench import cache_reader
-from tests.bench.cache_rig import UID, VO, Rig, Server, rig
-from tests.bench.figures import Row, publish, row, table
+from tests.bench.cache_rig import TAPE, UID, VO, Rig, Server, rig
+from tests.bench.figures import RESULTS, Row, publish, row, table
 
 pytestmark = pytest.mark.cluster
 READER = Path(cache_reader.__file__)
@@ -28,6 +31,8 @@ AT_ONCE, ROUNDS = 4, 3
 #: of the small files, warm: a second each, so that one counts for little
 MANY_ROUNDS = 9
 SCHEMES = ("root", "https")
+#: files and events of the analysis; MiB a second of the slow origin
+MADE, EVENTS, SLOW = 6, 500_000, 8
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +57,17 @@ def files(lake: Path) -> None:
     for folder in folders[1:]:
         for path in (p for p in warm.rglob("*") if p.is_file()):
             os.link(path, folder / path.relative_to(warm))
-    subprocess.run(["chown", "-R", f"{UID}:{UID}", lake], check=True)
+    made.make(lake / "made", MADE, EVENTS)
+    shutil.copytree(lake / "made", lake.with_name(TAPE) / "made")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", lake.parent], check=True)
 
 
 def test_a_cache_costs_little(stand: Rig) -> None:
     servers = {"ours": stand.cache("ours", tokens=True), "open": stand.cache("open", tokens=False)}
     servers |= {"origin": stand.origin(), "bare": stand.bare(), "nginx": stand.nginx()}
     rows: dict[str, Row] = {}
-    for part in (warm, cold, crowds):
+    servers |= {"tape": stand.origin(TAPE, f"{SLOW}m")}
+    for part in (warm, cold, crowds, analyses):
         rows |= part(stand, servers)
         print("\n" + table(rows), flush=True)  # should a later part fail, these figures are not lost
     publish("cache", rows)
@@ -147,3 +155,44 @@ def crowds(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
     highest = servers["ours"].mebibytes("VmHWM")
     rows["P7_MiB"] = row(round(highest), "MiB", beside=f"most memory of the cache; before the crowds {quiet:.0f}")
     return rows
+
+
+def analyses(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
+    """Seconds of the demo's analysis of made files: at the origin, and through the cache the first and next time."""
+    seconds: dict[str, dict[str, float]] = {}
+    for lake, origin in ((VO, servers["origin"]), (TAPE, servers["tape"])):
+        ways = {"no cache": origin, "cold": servers["ours"], "warm": servers["ours"]}
+        seconds[lake] = {way: analysed(stand, server, lake) for way, server in ways.items()}
+    plot(seconds)
+    names = {VO: "", TAPE: f", whose origin gives {SLOW} MiB a second"}
+    return {
+        f"analysis_{lake}_{way.replace(' ', '_')}_s": row(
+            round(took, 1), "s", beside=f"lake /{lake}{names[lake]}; {way}"
+        )
+        for lake, ways in seconds.items()
+        for way, took in ways.items()
+    }
+
+
+def analysed(stand: Rig, server: Server, lake: str) -> float:
+    """Seconds, by root://."""
+    urls = [server.url("root", f"/{lake}/made/{name}") for name in made.names(MADE)]
+    return stand.read(READER, what="analyse", urls=urls, events=EVENTS)["seconds"]
+
+
+def plot(seconds: dict[str, dict[str, float]]) -> None:
+    """The same as a picture, `results/cache-analysis.svg`."""
+    plt.rcParams["svg.hashsalt"] = "bench"  # the same figures are the same file
+    speeds = {VO: "", TAPE: f" (its origin gives {SLOW} MiB/s)"}
+    figure, axes = plt.subplots(figsize=(6, 3))
+    for at, (lake, ways) in enumerate(seconds.items()):
+        places = [number + 0.4 * at for number in range(len(ways))]
+        bars = axes.bar(places, list(ways.values()), 0.38, label=f"/{lake}{speeds[lake]}")
+        axes.bar_label(bars, fmt="%.1f s")
+    axes.set_xticks([number + 0.2 for number in range(3)], list(seconds[VO]))
+    axes.set_ylabel("seconds")
+    axes.margins(y=0.15)
+    axes.set_title(f"The demo's analysis of {MADE} files with {EVENTS:,} events each", fontsize=10)
+    axes.legend()
+    figure.savefig(RESULTS / "cache-analysis.svg", bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)

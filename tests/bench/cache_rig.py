@@ -18,7 +18,7 @@ from pathlib import Path
 
 from facility.dev.images import build
 from facility.dev.issuer import mint
-from facility.dev.lake import origin
+from facility.dev.lake import analysis, origin
 from facility.keycache import settings as keycache
 from facility.vo import VirtualOrganization
 from facility.xcache import config, places
@@ -30,6 +30,8 @@ from tests.fakes.ports import free_port, listening
 
 UID = 65532
 VO, KID = "cms", "bench"
+#: a second lake of the VO, at an origin of its own that is slow
+TAPE = "tape"
 SIZE = "40Gi"  # more than all that is read
 _PLAIN_LINES = ("xrootd.seclib", "sec.protocol", "ofs.authorize", "ofs.authlib", "scitokens.")
 _NGINX = """FROM debian:forky-slim
@@ -75,36 +77,40 @@ class Rig:
         self.lake.mkdir()
         self._pem = mint.signing_key()
         self.issuer = self._issuer()
-        self.origin_port = free_port()
+        self._ports = {VO: free_port(), TAPE: free_port()}
         self.token = _owned(folder / "token", self._minted())
         self.client = self._run("client", self.images["notebook"], ["sleep", "infinity"], self._reader_mounts())
 
     @property
     def audience(self) -> str:
         """The lake's."""
-        return f"https://localhost:{self.origin_port}"
+        return f"https://localhost:{self._ports[VO]}"
 
-    def origin(self) -> Server:
-        """The lake's one storage: https with tokens."""
-        run = _folder(self.folder / "origin-run")
+    def origin(self, lake: str = VO, most: str = "") -> Server:
+        """A lake's one storage: https with tokens. most: bytes a second that it gives, such as 8m."""
+        run, port = _folder(self.folder / f"origin-{lake}"), self._ports[lake]
         _owned(run / "tls.crt", (self.tls / "tls.crt").read_text())
         _owned(run / "tls.key", (self.tls / "tls.key").read_text())
         _owned(run / "http.key", secrets.token_urlsafe(48))
-        _owned(run / "scitokens.cfg", origin.scitokens_cfg(self.audience, {VO: self.issuer}))
-        text = origin.xrootd_cfg([VO]).replace(f"xrd.port {origin.PORT}", f"xrd.port {self.origin_port}")
+        _owned(run / "scitokens.cfg", origin.scitokens_cfg(self.audience, {lake: self.issuer}))
+        text = origin.xrootd_cfg([lake]).replace(f"xrd.port {origin.PORT}", f"xrd.port {port}")
+        text += f"ofs.osslib ++ libXrdThrottle.so\nthrottle.throttle data {most}\n" if most else ""
         _owned(run / "xrootd.cfg", text)
         _owned(run / "srr.json", "{}")
         _folder(run / "admin")
         mounts = {run: origin.RUN, self.lake: origin.DATA, self.authority.bundle: origin.TRUST}
         command = ["xrootd", "-c", f"{origin.RUN}/xrootd.cfg", "-n", "origin"]
         environment = {"XDG_CACHE_HOME": origin.RUN, **keycache.environment()}
-        return self._server("origin", self.origin_port, "xcache", command, mounts, environment)
+        return self._server(f"origin-{lake}", port, "xcache", command, mounts, environment)
 
     def cache(self, name: str, *, tokens: bool) -> Server:
         """A cache as the operator configures it; without tokens: the same, but that it asks nobody for one."""
         port, here = free_port(), _folder(self.folder / name)
-        lake = {"prefix": f"/{VO}", "origin": self.audience, "audience": self.audience, "scopes": ["storage.read:/"]}
-        wanted = VirtualOrganization.parse(vo(VO, self.issuer, lakes=[lake], cache={"size": SIZE}))
+        common = {"audience": self.audience, "scopes": ["storage.read:/"]}
+        lakes = [
+            {"prefix": f"/{one}", "origin": f"https://localhost:{at}", **common} for one, at in self._ports.items()
+        ]
+        wanted = VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE}))
         configuration = _folder(here / "config")
         for file, text in config.files(wanted, SITE).items():
             lines = [line for line in text.splitlines() if tokens or not line.startswith(_PLAIN_LINES)]
@@ -164,7 +170,8 @@ root /data; keepalive_requests 100000; }} }}
         return mint.token(self._pem, KID, self.issuer, **claims)  # type: ignore[arg-type]
 
     def _reader_mounts(self) -> dict[Path, str]:
-        return {self.token: "/bench/token", self.authority.bundle: "/bench/ca.crt"}
+        program = Path(analysis.__file__)
+        return {self.token: "/bench/token", self.authority.bundle: "/bench/ca.crt", program: f"/bench/{program.name}"}
 
     def _server(
         self, name: str, port: int, image: str, command: list[str], mounts: Mapping[Path, str], env: Mapping[str, str]
