@@ -121,6 +121,8 @@ def test_nobody_gets_a_wrong_byte_and_soon_everybody_reads_again(
     assert not (fault.unseen and failed), failed[:5]
     late = [one for one in failed if one["at"] > struck + BACK]
     assert not late, late[:5]
+    longest = {way: max(one["ended"] - one["at"] for one in found if one["way"] == way) for way in ("root", "https")}
+    assert max(longest.values()) < BACK, longest
     without = {way: recovered([one for one in found if one["way"] == way], struck) for way in ("root", "https")}
     recovery |= {f"{fault.name}, {way}": seconds for way, seconds in without.items()}
     assert max(without.values()) < BACK, without
