@@ -50,8 +50,12 @@ def https(host: str, path: str) -> Pieces:
     answer = where.getresponse()
     if answer.status != http.client.OK:
         raise OSError(f"status {answer.status}")
-    while piece := answer.read(_PIECE):  # IncompleteRead when it is cut off
+    left = int(answer.headers["Content-Length"])
+    while piece := answer.read(_PIECE):
+        left -= len(piece)
         yield piece
+    if left:  # read(n) says nothing of it
+        raise OSError(f"cut off, {left} bytes before its end")
 
 
 def read(way: Callable[[str, str], Pieces], host: str, path: str, digest: str) -> dict[str, Any]:
