@@ -45,7 +45,7 @@ cluster-tests: $(VENV)/.installed ## the facility on a real cluster (raises the 
 	$(RUN) -m facility.dev.demo up
 	$(VENV)/bin/pytest -m "not long" tests/cluster
 
-pool-tests: $(VENV)/.installed ## what of the pool's tests takes too long for make test, with 10,000 jobs of 200 people (FACILITY_LONG=1: parts away for an hour)
+pool-tests: $(VENV)/.installed ## what of the pool's and caches' tests takes too long for make test, with 10,000 jobs of 200 people (FACILITY_LONG=1: parts away for an hour)
 	$(RUN) -m facility.dev.demo up
 	$(VENV)/bin/pytest -m long tests/cluster
 

@@ -190,60 +190,51 @@ def _agent(site: Site) -> dict[str, Any]:
     }
 
 
-def _renewal(site: Site) -> dict[str, Any]:
-    """The native sidecar that hands renewed certificates to the cache while it runs."""
+def _beside(site: Site, name: str, args: list[str], most: str, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A native sidecar of the cache's image. `most`: memory that it may take."""
     return {
-        "name": "tls",
+        "name": name,
         "image": site.images.xcache,
         "imagePullPolicy": site.images.pull_policy,
         "restartPolicy": "Always",
-        "args": ["python3", "-m", "facility.xcache.tls"],
-        "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "args": args,
+        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": most}},
         "securityContext": restricted(),
-        "volumeMounts": [
-            {"name": "tls", "mountPath": places.TLS, "readOnly": True},
-            {"name": "run", "mountPath": places.RUN},
-        ],
+        "volumeMounts": mounts,
     }
+
+
+def _renewal(site: Site) -> dict[str, Any]:
+    """It hands renewed certificates to the cache while it runs."""
+    mounts: list[dict[str, Any]] = [
+        {"name": "tls", "mountPath": places.TLS, "readOnly": True},
+        {"name": "run", "mountPath": places.RUN},
+    ]
+    return _beside(site, "tls", ["python3", "-m", "facility.xcache.tls"], "64Mi", mounts)
 
 
 def _keys(site: Site) -> dict[str, Any]:
-    """The native sidecar that fetches the issuer's public keys, which the cache reads and never waits for."""
-    return {
-        "name": "keys",
-        "image": site.images.xcache,
-        "imagePullPolicy": site.images.pull_policy,
-        "restartPolicy": "Always",
-        "args": keycache.command(places.KEYS, f"{places.CONFIG}/{keycache.ISSUERS}"),
-        "env": environment(keycache.environment()),
-        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}},
-        "securityContext": restricted(),
-        "volumeMounts": [
-            {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
-            {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
-            {"name": "cache", "mountPath": places.KEYS, "subPath": places.KEYS_FOLDER},
-        ],
-    }
+    """It fetches the issuer's public keys, which the cache reads and never waits for."""
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
+        {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
+        {"name": "cache", "mountPath": places.KEYS, "subPath": places.KEYS_FOLDER},
+    ]
+    command = keycache.command(places.KEYS, f"{places.CONFIG}/{keycache.ISSUERS}")
+    return _beside(site, "keys", command, "64Mi", mounts) | {"env": environment(keycache.environment())}
 
 
 def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-    """The native sidecar that hears from the cache who reads how much, and tells the sums."""
+    """It hears from the cache who reads how much, and tells the sums."""
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
+        # the folder in which XRootD writes down how much it holds, and no file of anybody's
+        {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": places.ACCOUNTING_FOLDER, "readOnly": True},
+    ]
     settings = {places.VO: vo.name, places.SIZE: str(config.size(vo.spec.cache.size))}
-    return {
-        "name": "accounting",
-        "image": site.images.xcache,
-        "imagePullPolicy": site.images.pull_policy,
-        "restartPolicy": "Always",
-        "args": ["python3", "-m", "facility.xcache.accounting.main"],
+    return _beside(site, "accounting", ["python3", "-m", "facility.xcache.accounting.main"], "128Mi", mounts) | {
         "env": environment(settings),
         "ports": [{"name": "metrics", "containerPort": places.METRICS_PORT}],
-        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": restricted(),
-        "volumeMounts": [
-            {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
-            # the folder in which XRootD writes down how much it holds, and no file of anybody's
-            {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": places.ACCOUNTING_FOLDER, "readOnly": True},
-        ],
     }
 
 
