@@ -42,6 +42,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with rig(folder) as found:
         files(found.lake / VO)
         yield found
+    shutil.rmtree(folder)  # twenty gigabytes
 
 
 def files(lake: Path) -> None:
