@@ -12,10 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jupyterhub.handlers import BaseHandler
-
 from facility import names
 from facility.condor import shapes
+from facility.hub.public import PublicHandler
 from facility.site import Site
 from facility.tokens import naming, policy
 from facility.vo import VirtualOrganization
@@ -36,7 +35,7 @@ def document(vos: Iterable[VirtualOrganization], site: Site, trust: str = "") ->
 
 def _vo(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     spec, service = vo.spec, names.xcache(vo.name)
-    cache = f"{_host(service, site.namespaces.facility, site)}:{names.XROOTD_PORT}"
+    cache = f"{host(service, site.namespaces.facility, site)}:{names.XROOTD_PORT}"
     allowed = policy.notebook(spec, site.compute_audience)
     return {
         "title": spec.display_name or vo.name,
@@ -60,22 +59,17 @@ def _vo(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 def _batch(vo: str, site: Site) -> dict[str, str]:
     """Where the queue is, and the memory (MiB) of jobs that ask for none."""
-    host = _host(names.access_point(vo), site.namespaces.batch, site)
-    return {"schedd": f"{host}:{names.CONDOR_PORT}", "memory": str(shapes.job_default(site))}
+    there = host(names.access_point(vo), site.namespaces.batch, site)
+    return {"schedd": f"{there}:{names.CONDOR_PORT}", "memory": str(shapes.job_default(site))}
 
 
-def _host(service: str, namespace: str, site: Site) -> str:
+def host(service: str, namespace: str, site: Site) -> str:
     """The public name; without one, that of the facility's own network."""
     return next(iter(site.outside_hosts(service)), names.host(service, namespace))
 
 
-class OutsideHandler(BaseHandler):  # type: ignore[misc]
+class OutsideHandler(PublicHandler):
     """The document, to anybody, with an ETag."""
-
-    async def prepare(self) -> None:
-        """Nobody needs to be signed in, and no session is asked for."""
-        self._jupyterhub_user = None
-        self._resolve_roles_and_scopes()
 
     async def get(self) -> None:
         vos = [one.vo for one in self.authenticator.providers.values()]

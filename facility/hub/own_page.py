@@ -9,6 +9,7 @@ from tornado import web
 
 from facility.hub import chooser, groups, pages
 from facility.hub.closing import vo_of
+from facility.hub.public import PublicHandler
 
 
 class OwnPageHandler(BaseHandler):  # type: ignore[misc]
@@ -42,13 +43,8 @@ class OwnPageHandler(BaseHandler):  # type: ignore[misc]
         }
 
 
-class LogoHandler(BaseHandler):  # type: ignore[misc]
+class LogoHandler(PublicHandler):
     """The logo of a VO that has it written in its object."""
-
-    async def prepare(self) -> None:
-        """Nobody needs to be signed in, and no session is asked for."""
-        self._jupyterhub_user = None
-        self._resolve_roles_and_scopes()
 
     async def get(self, vo: str) -> None:
         provider = self.authenticator.providers.get(vo)

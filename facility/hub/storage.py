@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
-from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from facility import names
 from facility.hub.http import Http, NoAnswerError
+from facility.hub.outside import host
+from facility.hub.public import PublicHandler
 from facility.site import Site
 from facility.srr import Service, Share, report
 from facility.vo import VirtualOrganization
@@ -44,7 +46,7 @@ class Storage:
 def told(vo: VirtualOrganization, site: Site, held: dict[str, Any], now: float) -> dict[str, Any]:
     """The report. held: what the container `accounting` says at `/held.json` (facility.xcache.accounting.main)."""
     name = names.xcache(vo.name)
-    host = next(iter(site.outside_hosts(name)), site.xcache(vo.name))
+    there = host(name, site.namespaces.facility, site)
     share = Share(
         name="cache",
         vos=[vo.name],
@@ -56,25 +58,26 @@ def told(vo: VirtualOrganization, site: Site, held: dict[str, Any], now: float) 
         kept=False,  # whatever is here can be fetched again
         closed=bool(vo.closed),
     )
-    return report(Service(name, "org.xrootd.xcache", held["version"], host, names.XROOTD_PORT), [share], now)
+    return report(Service(name, "org.xrootd.xcache", held["version"], there, names.XROOTD_PORT), [share], now)
+
+
+@cache
+def _http() -> Http:
+    """One for all, made when the hub's loop runs."""
+    return Http(None)
 
 
 async def _asked(url: str) -> Any:
-    answer = await Http(None).ask("GET", url, seconds=_PATIENCE)
+    answer = await _http().ask("GET", url, seconds=_PATIENCE)
     if answer.status != 200 or not isinstance(answer.body, dict):
         raise NoAnswerError(f"{url} says {answer.status}")
     return answer.body
 
 
-class StorageHandler(BaseHandler):  # type: ignore[misc]
+class StorageHandler(PublicHandler):
     """The report, to anybody."""
 
     storage = Storage(_asked)
-
-    async def prepare(self) -> None:
-        """Nobody needs to be signed in, and no session is asked for."""
-        self._jupyterhub_user = None
-        self._resolve_roles_and_scopes()
 
     async def get(self, vo: str) -> None:
         provider = self.authenticator.providers.get(vo)

@@ -66,8 +66,8 @@ def files(lake: Path) -> None:
 def test_a_cache_costs_little(stand: Rig) -> None:
     servers = {"ours": stand.cache("ours", tokens=True), "open": stand.cache("open", tokens=False)}
     servers |= {"origin": stand.origin(), "bare": stand.bare(), "nginx": stand.nginx()}
-    rows: dict[str, Row] = {}
     servers |= {"tape": stand.origin(TAPE, f"{SLOW}m")}
+    rows: dict[str, Row] = {}
     for part in (warm, cold, crowds, analyses):
         rows |= part(stand, servers)
         print("\n" + table(rows), flush=True)  # should a later part fail, these figures are not lost
