@@ -109,6 +109,11 @@ def xcache(vo: str) -> str:
     return f"xcache-{check_vo(vo)}"
 
 
+def xcache_replicas(vo: str, count: int) -> list[str]:
+    """Names of a VO's caches: pods, and where there are several, a Service of each."""
+    return [f"{xcache(vo)}-{one}" for one in range(count)]
+
+
 def access_point(vo: str) -> str:
     """Name of a VO's access point: StatefulSet, Service, ServiceAccount, ConfigMap; its Secret is `tls-<that>`."""
     return f"ap-{check_vo(vo)}"

@@ -225,6 +225,11 @@ class Site(Model):
         """Host name of a VO's cache."""
         return names.host(names.xcache(vo), self.namespaces.facility)
 
+    def xcaches(self, vo: str, replicas: int) -> list[str]:
+        """Host names of a VO's caches, of each by itself."""
+        several = [names.host(one, self.namespaces.facility) for one in names.xcache_replicas(vo, replicas)]
+        return several if replicas > 1 else [self.xcache(vo)]
+
     def outside_hosts(self, service: str) -> tuple[str, ...]:
         """The name by which people's own machines reach a cache or access point; none where they do not."""
         return (f"{service}.{self.outside.domain}",) if self.outside else ()

@@ -75,6 +75,11 @@ class CacheQuota(Model):
 class Cache(Model):
     """The VO's XCache."""
 
+    replicas: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1,
+        description="Caches that share the VO's lakes, each of which keeps its part of the files; sizes and quotas are "
+        "of each.",
+    )
     size: Quantity = Field(default="20Gi", description="Size of the cache's volume.")
     storage_class: ObjectName | None = Field(
         default=None, description="Class of the cache's volume; the cluster's default unless given."

@@ -6,8 +6,9 @@ world knows.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -35,12 +36,28 @@ class Storage:
         self._known = dict[str, tuple[float, dict[str, Any]]]()
 
     async def of(self, vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-        """The report of a VO's cache. Raises NoAnswerError while the cache is away."""
+        """The report of a VO's cache, and of those of several that answer. Raises NoAnswerError if none does."""
         asked, held = self._known.get(vo.name, (float("-inf"), {}))
         if self._clock() - asked >= FRESH:
-            held = await self._ask(f"http://{site.xcache(vo.name)}:{places.METRICS_PORT}/held.json")
+            held = await self._held(vo, site)
             self._known[vo.name] = (self._clock(), held)
         return told(vo, site, held, self._clock())
+
+    async def _held(self, vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+        urls = [
+            f"http://{host}:{places.METRICS_PORT}/held.json" for host in site.xcaches(vo.name, vo.spec.cache.replicas)
+        ]
+        answers = await asyncio.gather(*map(self._ask, urls), return_exceptions=True)
+        found = [one for one in answers if isinstance(one, dict)]
+        if not found:
+            raise next(one for one in answers if isinstance(one, BaseException))
+        return together(found)
+
+
+def together(held: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What several caches hold, as one of them says it; at the time of the oldest word."""
+    sums = {key: sum(one[key] for one in held) for key in ("limit", "size", "files")}
+    return {**held[0], **sums, "at": min(one["at"] for one in held)}
 
 
 def told(vo: VirtualOrganization, site: Site, held: dict[str, Any], now: float) -> dict[str, Any]:

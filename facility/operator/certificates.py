@@ -50,9 +50,15 @@ def of_site(site: Site) -> list[Server]:
 def of_vo(vo: VirtualOrganization, site: Site) -> list[Server]:
     """A VO's own servers."""
     spaces = site.namespaces
-    cache = [(names.xcache(vo.name), spaces.facility)] if vo.spec.lakes else []
-    queue = [(names.access_point(vo.name), spaces.batch)] if vo.spec.batch.enabled else []
-    return [_server(name, space, vo.name, site.outside_hosts(name)) for name, space in cache + queue]
+    cache, queue = names.xcache(vo.name), names.access_point(vo.name)
+    found = []
+    if vo.spec.lakes:
+        replicas = site.xcaches(vo.name, vo.spec.cache.replicas) if vo.spec.cache.replicas > 1 else []
+        more = (*replicas, *site.outside_hosts(cache))
+        found.append(_server(cache, spaces.facility, vo.name, more))
+    if vo.spec.batch.enabled:
+        found.append(_server(queue, spaces.batch, vo.name, site.outside_hosts(queue)))
+    return found
 
 
 class Certificates:

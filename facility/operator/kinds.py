@@ -5,6 +5,7 @@ from __future__ import annotations
 from facility.operator.objects import (
     CONFIG_MAP,
     NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
     PRIORITY_CLASS,
     RESOURCE_QUOTA,
     ROLE,
@@ -16,7 +17,7 @@ from facility.operator.objects import (
 from facility.site import Site
 
 #: in the order of removal: a network policy goes only after what it guarded
-_IN_FACILITY = (STATEFUL_SET, SERVICE, SERVICE_ACCOUNT, CONFIG_MAP, ROLE, NETWORK_POLICY)
+_IN_FACILITY = (STATEFUL_SET, POD_DISRUPTION_BUDGET, SERVICE, SERVICE_ACCOUNT, CONFIG_MAP, ROLE, NETWORK_POLICY)
 _IN_BATCH = (STATEFUL_SET, SERVICE, SERVICE_ACCOUNT, CONFIG_MAP, RESOURCE_QUOTA, NETWORK_POLICY)
 _IN_USERS = (CONFIG_MAP, RESOURCE_QUOTA, NETWORK_POLICY)
 

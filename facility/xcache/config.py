@@ -11,6 +11,10 @@ from facility.vo import VirtualOrganization
 from facility.xcache import lakes, places, scitokens
 from facility.xcache.text import CacheConfigError, safe
 
+#: files that the plug-in reads again while it runs
+_WATCHED = f"{places.CONFIG}/{places.LAKES} {places.CONFIG}/{places.REPLICAS}"
+#: environment variable: the pod's name
+POD = "POD_NAME"
 #: blocks that come ahead of a reader
 _PREFETCHED = {"Ahead": 10, "AsRead": 0}
 _SERVER = f"""
@@ -34,6 +38,11 @@ http.listingdeny no
 http.secretkey {places.HTTP_SECRET}
 xrootd.chksum max 2 adler32 crc32c
 """
+# A cache that has replicas sends readers on, and XRootD's client comes back when it does not reach whom it was sent to.
+_LEADING = f"""
+all.role manager
+ofs.cmslib {places.PLUGIN}
+"""
 # Who reads how much (fstat), and what came from where (pfc), for the container that accounts. No other kind of record:
 # some would name paths of all requests, or hosts. xfr: without it XRootD 6.2.0 tells of no file that is closed. async:
 # with it XRootD counts no reads over TLS (and they were slower: xrdcp of a warm file 570 MB/s instead of 740).
@@ -53,6 +62,7 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
         places.SCITOKENS_CONFIG: scitokens.render(vo),
         places.LAKES: lakes.render(vo),
         places.QUOTAS: _quotas(vo),
+        places.REPLICAS: _replicas(vo, site),
         keycache.ISSUERS: keycache.lines([safe("issuer", vo.spec.issuer)]),
     }
 
@@ -60,7 +70,14 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
 def render(vo: VirtualOrganization, site: Site) -> str:
     """`xrootd.cfg`, which no lake changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
     point adds when it sees how large the volume is."""
-    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{_keeping(vo)}{_MONITORING}".lstrip()
+    leading = _LEADING if vo.spec.cache.replicas > 1 else ""
+    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{leading}{_keeping(vo)}{_MONITORING}".lstrip()
+
+
+def _replicas(vo: VirtualOrganization, site: Site) -> str:
+    """A line `host:port` for each of several caches, read again while they run (images/xcache/lakes/replicas.hh)."""
+    found = site.xcaches(vo.name, vo.spec.cache.replicas)
+    return "".join(f"{one}:{names.XROOTD_PORT}\n" for one in found) if len(found) > 1 else ""
 
 
 def _keeping(vo: VirtualOrganization) -> str:
@@ -87,7 +104,7 @@ def _cache(site: Site) -> str:
     return f"""
 all.export / r/o
 ofs.osslib libXrdPss.so
-ofs.osslib ++ {places.PLUGIN} {places.CONFIG}/{places.LAKES} {places.DATA} {site.cache.fresh}
+ofs.osslib ++ {places.PLUGIN} {_WATCHED} {places.DATA} {site.cache.fresh}
 ofs.ckslib * libXrdPss.so
 ofs.ckslib ++ {places.PLUGIN}
 ofs.preplib {places.PLUGIN} {site.cache.staging}
@@ -103,8 +120,8 @@ pfc.trace warning
 """
 
 
-def environment(vo: VirtualOrganization) -> dict[str, str]:
-    """Environment of the cache's container; it holds no secret."""
+def environment(vo: VirtualOrganization, site: Site) -> dict[str, str]:
+    """Environment of the cache's container; it holds no secret. It refers to the pod's name, POD."""
     return keycache.environment() | {
         "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request over https, and for each login over root://
         "X509_CERT_FILE": places.TRUST,  # the origin's certificate is checked against it
@@ -114,6 +131,7 @@ def environment(vo: VirtualOrganization) -> dict[str, str]:
         # a root:// origin that is away fails a read after seconds; XRootD's own wait is five times two minutes
         "XRD_CONNECTIONWINDOW": "10",
         "XRD_CONNECTIONRETRY": "2",
+        places.HERE: f"{names.host(f'$({POD})', site.namespaces.facility)}:{names.XROOTD_PORT}",
         places.SIZE: str(size(vo.spec.cache.size)),
         places.UNUSED: str(vo.spec.cache.drop_unused_days),
     }

@@ -38,6 +38,7 @@ PLUGIN = "/usr/lib/facility/liblakes.so"
 XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
 LAKES = "lakes"
+REPLICAS = "replicas"
 QUOTAS = "quotas"
 #: copies, because xrootd takes no key that others may read
 TLS_CERTIFICATE = f"{RUN}/tls.crt"
@@ -50,6 +51,8 @@ MONITOR_PORT = 9931
 METRICS_PORT = 9090
 #: environment variable: whose cache this is
 VO = "XCACHE_VO"
+#: environment variable: host and port of this one of the VO's caches, as the others know it
+HERE = "XCACHE_HERE"
 #: environment variable: how many bytes of the volume the cache may fill
 SIZE = "XCACHE_SIZE"
 #: environment variable: days after which a file goes that nobody has read; 0: none goes for that

@@ -123,7 +123,7 @@ class Rig:
             _folder(here / "volume"): places.VOLUME,
             _folder(here / "run"): places.RUN,
         }
-        return self._server(name, port, "xcache", ["facility-xcache"], mounts, config.environment(wanted))
+        return self._server(name, port, "xcache", ["facility-xcache"], mounts, config.environment(wanted, SITE))
 
     def bare(self) -> Server:
         """XRootD with nothing before the files: no TLS, no tokens, no cache; by http as by root."""

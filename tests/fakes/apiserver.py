@@ -38,6 +38,7 @@ KINDS = {
     },
     "apps/v1": {"statefulsets": "StatefulSet"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
+    "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
     "rbac.authorization.k8s.io/v1": {"roles": "Role"},
     "scheduling.k8s.io/v1": {"priorityclasses": "PriorityClass"},
     "coordination.k8s.io/v1": {"leases": "Lease"},

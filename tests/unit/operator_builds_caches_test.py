@@ -264,3 +264,38 @@ def test_caches_run_where_the_site_says_and_as_fast_as_it_lets_them() -> None:
 
 def test_caches_run_on_any_node_unless_the_site_says_otherwise(cache: list[Manifest]) -> None:
     assert not {"nodeSelector", "tolerations"} & pod(cache).keys()
+
+
+def several(count: int) -> list[Manifest]:
+    return xcache(VirtualOrganization.parse(vo("cms", cache={"replicas": count})), SITE)
+
+
+def test_replicas_have_a_service_of_their_own_each_and_one_for_all() -> None:
+    services = {one["metadata"]["name"]: one["spec"] for one in several(2) if one["kind"] == "Service"}
+    assert set(services) == {"xcache-cms", "xcache-cms-0", "xcache-cms-1"}
+    for name in ("xcache-cms-0", "xcache-cms-1"):
+        assert services[name]["selector"]["statefulset.kubernetes.io/pod-name"] == name
+    assert "statefulset.kubernetes.io/pod-name" not in services["xcache-cms"]["selector"]
+    assert services["xcache-cms"]["sessionAffinity"] == "ClientIP"
+
+
+def test_replicas_read_from_each_other_and_a_cache_alone_from_none() -> None:
+    def ways(manifests: list[Manifest]) -> list[str]:
+        readers = of("NetworkPolicy", manifests)["spec"]["ingress"][0]["from"]
+        return [one["podSelector"]["matchLabels"][names.LABEL_COMPONENT] for one in readers]
+
+    assert ways(several(1)) == ["notebook", "execute"]
+    assert ways(several(2)) == ["notebook", "execute", "xcache"]
+
+
+def test_replicas_are_rather_on_nodes_of_their_own_and_leave_one_at_a_time() -> None:
+    assert "affinity" not in pod(several(1))
+    (term,) = pod(several(2))["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert of("PodDisruptionBudget", several(2))["spec"]["maxUnavailable"] == 1
+    assert not [one for one in several(1) if one["kind"] == "PodDisruptionBudget"]
+
+
+def test_another_replica_does_not_touch_the_pods_of_the_others() -> None:
+    assert of("StatefulSet", several(2))["spec"]["template"] == of("StatefulSet", several(3))["spec"]["template"]
+    assert of("StatefulSet", several(3))["spec"]["replicas"] == 3

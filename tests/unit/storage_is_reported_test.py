@@ -186,3 +186,29 @@ def test_the_demos_lake_reports_each_vos_share_too(tmp_path: Path) -> None:
         ("atlas", 0, 0),
     ]
     assert service["storageendpoints"][0]["endpointurl"] == "https://origin.test:1094/"
+
+
+def test_caches_of_one_vo_are_reported_together_without_those_that_say_nothing() -> None:
+    asked = list[str]()
+
+    async def ask(url: str) -> Any:
+        asked.append(url)
+        if "-1." in url:
+            raise NoAnswerError("away")
+        return {**HELD, "at": HELD["at"] + len(asked)}
+
+    several = VirtualOrganization.parse(vo("cms", cache={"replicas": 3}))
+    (service,) = asyncio.run(Storage(ask, Clock(0.0)).of(several, SITE)).values()
+    assert asked == [f"http://xcache-cms-{one}.facility.svc:9090/held.json" for one in range(3)]
+    (share,) = service["storageshares"]
+    assert (share["totalsize"], share["usedsize"], share["numberoffiles"]) == (40 << 30, 16384, 4)
+    assert share["timestamp"] == 1_800_000_001
+
+
+def test_a_vo_none_of_whose_caches_says_anything_has_no_report() -> None:
+    async def ask(url: str) -> Any:
+        raise NoAnswerError(url)
+
+    several = VirtualOrganization.parse(vo("cms", cache={"replicas": 2}))
+    with pytest.raises(NoAnswerError, match="xcache-cms-0"):
+        asyncio.run(Storage(ask, Clock(0.0)).of(several, SITE))

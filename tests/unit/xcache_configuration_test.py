@@ -72,7 +72,7 @@ def test_paths_and_checksums_go_through_the_plugin_which_compares_files_each_min
     plugin = "++ /usr/lib/facility/liblakes.so"
     assert values(text, "ofs.osslib") == [
         "libXrdPss.so",
-        f"{plugin} /etc/facility/xcache/lakes /var/lib/xcache/data 60",
+        f"{plugin} /etc/facility/xcache/lakes /etc/facility/xcache/replicas /var/lib/xcache/data 60",
     ]
     assert values(text, "ofs.ckslib") == ["* libXrdPss.so", plugin]
 
@@ -234,7 +234,7 @@ def test_the_size_of_the_cache_is_handed_on_in_bytes(text: str, size: int) -> No
     made = made.model_copy(
         update={"spec": made.spec.model_copy(update={"cache": made.spec.cache.model_copy(update={"size": text})})}
     )
-    assert config.environment(made)["XCACHE_SIZE"] == str(size)
+    assert config.environment(made, SITE)["XCACHE_SIZE"] == str(size)
 
 
 def test_a_size_in_thousandths_is_refused() -> None:
@@ -243,7 +243,31 @@ def test_a_size_in_thousandths_is_refused() -> None:
 
 
 def test_the_environment_names_files_and_no_secret() -> None:
-    found = config.environment(vo(lake()))
+    found = config.environment(vo(lake()), SITE)
     assert found["BEARER_TOKEN_FILE"] == "/run/token/lake"
     assert found["XRD_HTTPSLOWRATEBYTESSEC"] == "0"
     assert "BEARER_TOKEN" not in found
+
+
+def several(count: int) -> VirtualOrganization:
+    made = vo(lake())
+    cache = made.spec.cache.model_copy(update={"replicas": count})
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"cache": cache})})
+
+
+def test_one_cache_sends_nobody_on_and_several_do() -> None:
+    (alone, together) = (config.render(several(count), SITE) for count in (1, 2))
+    assert not values(alone, "all.role") + values(alone, "ofs.cmslib")
+    assert values(together, "all.role") == ["manager"]
+    assert values(together, "ofs.cmslib") == ["/usr/lib/facility/liblakes.so"]
+
+
+def test_several_caches_know_each_other_by_the_names_that_readers_are_sent_to() -> None:
+    files = config.files(several(3), SITE)
+    assert files["replicas"].split() == [f"xcache-cms-{one}.facility.svc:1094" for one in range(3)]
+    assert config.environment(several(3), SITE)["XCACHE_HERE"] == "$(POD_NAME).facility.svc:1094"
+    assert config.files(several(1), SITE)["replicas"] == ""
+
+
+def test_a_third_cache_does_not_restart_the_other_two() -> None:
+    assert config.render(several(2), SITE) == config.render(several(3), SITE)

@@ -1,8 +1,8 @@
-"""A VO's XCache: one pod with a volume, a Service, an account to prove itself by, and a wall around it."""
+"""A VO's XCache: pods with a volume each, a Service, an account to prove themselves by, and a wall around them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -13,12 +13,13 @@ from facility.operator.build.common import (
     config_map,
     environment,
     labels,
+    manifest,
     metadata,
     restricted,
     trust_environment,
 )
 from facility.operator.build.network import anywhere, dns, everybody, peer, policy
-from facility.operator.objects import NETWORK_POLICY, Manifest
+from facility.operator.objects import NETWORK_POLICY, POD_DISRUPTION_BUDGET, SERVICE, Manifest
 from facility.site import Site
 from facility.vo import VirtualOrganization
 from facility.xcache import config, places
@@ -28,6 +29,8 @@ _COMPONENT = "xcache"
 _IDENTITY = "/var/run/identity"
 _TOKENS = "/run/token"
 _READY = ["python3", "-m", "facility.agent.main", "--ready"]
+#: set by Kubernetes on each pod of a StatefulSet
+_POD_NAME = "statefulset.kubernetes.io/pod-name"
 _WHEN_DELETED = {"Purge": "Delete", "Keep": "Retain"}
 
 
@@ -47,6 +50,7 @@ def xcache(vo: VirtualOrganization, site: Site) -> list[Manifest]:
         config_map(name, namespace, files, _COMPONENT, vo.name),
         _network_policy(vo, site, meta),
         _service(vo, meta),
+        *_replicas(vo, site),
         _stateful_set(vo, site, meta, files),
     ]
 
@@ -56,16 +60,32 @@ def _selector(vo: VirtualOrganization) -> dict[str, str]:
 
 
 def _service(vo: VirtualOrganization, meta: dict[str, Any]) -> Manifest:
+    """One for all replicas. Who came to one comes to it again: what they wait for (staging) is known there alone."""
     ports = [
         {"name": "xrootd", "port": names.XROOTD_PORT, "targetPort": names.XROOTD_PORT},
         {"name": "metrics", "port": places.METRICS_PORT},
     ]
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": meta,
-        "spec": {"selector": _selector(vo), "ports": ports},
+    again = {"sessionAffinity": "ClientIP"} if vo.spec.cache.replicas > 1 else {}
+    return manifest(SERVICE, meta, spec={"selector": _selector(vo), "ports": ports, **again})
+
+
+def _replicas(vo: VirtualOrganization, site: Site) -> Iterator[Manifest]:
+    """Where there are several: a Service of each, so that readers and the others find it, also after it has moved; and
+    what keeps a drained node from ending a second one before the first is back."""
+    if vo.spec.cache.replicas == 1:
+        return
+    space = site.namespaces.facility
+    for name in names.xcache_replicas(vo.name, vo.spec.cache.replicas):
+        chosen = {**_selector(vo), _POD_NAME: name}
+        ports = [{"name": "xrootd", "port": names.XROOTD_PORT}, {"name": "metrics", "port": places.METRICS_PORT}]
+        yield manifest(SERVICE, metadata(name, space, _COMPONENT, vo.name), spec={"selector": chosen, "ports": ports})
+    meta = metadata(names.xcache(vo.name), space, _COMPONENT, vo.name)
+    spec = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": _selector(vo)},
     }
+    yield manifest(POD_DISRUPTION_BUDGET, meta, spec=spec)
 
 
 def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -> Manifest:
@@ -76,6 +96,8 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
     """
     spaces = site.namespaces
     readers = [peer(spaces.users, "notebook", vo.name), peer(spaces.batch, "execute", vo.name)]
+    if vo.spec.cache.replicas > 1:
+        readers.append(peer(spaces.facility, _COMPONENT, vo.name))  # each other
     broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
     who = [peer(spaces.facility, "hub"), *(everybody(name) for name in site.cache.metrics_from)]
     metrics = {"from": who, "ports": [{"port": places.METRICS_PORT}]}
@@ -110,7 +132,7 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
         "metadata": meta,
         "spec": {
             # closed: nobody is served; its files stay, as does its address
-            "replicas": 0 if vo.closed else 1,
+            "replicas": 0 if vo.closed else vo.spec.cache.replicas,
             "serviceName": meta["name"],
             "selector": {"matchLabels": _selector(vo)},
             "template": template,
@@ -133,7 +155,7 @@ def _claim(vo: VirtualOrganization) -> dict[str, Any]:
 
 def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     name = names.xcache(vo.name)
-    return _nodes(site) | {
+    return _nodes(vo, site) | {
         "serviceAccountName": name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -152,11 +174,21 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     }
 
 
-def _nodes(site: Site) -> dict[str, Any]:
-    """Where it may run; nothing where any node will do, as objects that say so are other objects."""
+def _nodes(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    """Where it may run; nothing where any node will do, as objects that say so are other objects. Replicas are on nodes
+    of their own while there are enough."""
     chosen = dict(site.cache.node_selector)
     tolerated = [one.manifest() for one in site.cache.tolerations]
-    return {key: value for key, value in (("nodeSelector", chosen), ("tolerations", tolerated)) if value}
+    said = (("nodeSelector", chosen), ("tolerations", tolerated), ("affinity", _apart(vo)))
+    return {key: value for key, value in said if value}
+
+
+def _apart(vo: VirtualOrganization) -> dict[str, Any]:
+    if vo.spec.cache.replicas == 1:
+        return {}
+    term = {"labelSelector": {"matchLabels": _selector(vo)}, "topologyKey": "kubernetes.io/hostname"}
+    rather = [{"weight": 100, "podAffinityTerm": term}]
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": rather}}
 
 
 def _bandwidth(site: Site) -> dict[str, str]:
@@ -239,12 +271,13 @@ def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 
 def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
+    pod_name = {"name": config.POD, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     return {
         "name": "xcache",
         "image": site.images.xcache,
         "imagePullPolicy": site.images.pull_policy,
         "args": ["facility-xcache"],
-        "env": environment(trust_environment() | config.environment(vo)),
+        "env": [pod_name, *environment(trust_environment() | config.environment(vo, site))],
         "ports": [{"name": "xrootd", "containerPort": names.XROOTD_PORT}],
         "resources": site.cache.resources.manifest(),
         "securityContext": restricted(),

@@ -48,6 +48,19 @@ std::string asked(XrdCl::URL url, const std::string &login) {
     return url.GetURL();
 }
 
+// The same, asked by somebody who can reach each of the cache's replicas, and follows it to the one that keeps the file.
+std::string following(const std::string &url) {
+    XrdCl::URL led(url);
+    XrdCl::URL::ParamsMap more = led.GetParams();
+    more["facility.follows"] = "1";
+    led.SetParams(more);
+    return led.GetURL();
+}
+
+bool at_cache(const Surroundings &around, const XrdCl::URL &url) {
+    return !around.cache.empty() && url.GetHostName() + ":" + std::to_string(url.GetPort()) == around.cache;
+}
+
 }  // namespace
 
 Surroundings Surroundings::of(const char *root, const char *prefixes, const char *origins) {
@@ -72,14 +85,15 @@ std::string login() {
 
 Choice choice(const Surroundings &around, const std::string &url, const std::string &login) {
     const XrdCl::URL named(url);
-    return named.IsValid() ? choice(around, named, named.GetPath(), login) : Choice{url, {}};
+    if (!named.IsValid()) return {url, {}};
+    Choice found = choice(around, named, named.GetPath(), login);
+    if (at_cache(around, XrdCl::URL(found.url))) found.url = following(found.url);
+    return found;
 }
 
 Choice choice(const Surroundings &around, const XrdCl::URL &named, const std::string &path, const std::string &login) {
-    const std::string host = named.GetHostName() + ":" + std::to_string(named.GetPort());
-    if (around.cache.empty()) return {named.GetURL(), {}};
-    if (host == around.cache) return {asked(named, login), {}};
-    if (!holds(around, named.GetHostName(), path)) return {named.GetURL(), {}};
+    if (at_cache(around, named)) return {asked(named, login), {}};
+    if (around.cache.empty() || !holds(around, named.GetHostName(), path)) return {named.GetURL(), {}};
     const XrdCl::URL cache("root://" + around.cache);
     XrdCl::URL there(named);
     there.SetProtocol("root");

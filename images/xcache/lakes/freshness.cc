@@ -71,9 +71,25 @@ void Freshness::closed(const std::string &path) {
 }
 
 bool Freshness::unchanged(const Lake &lake, const std::string &path) {
-    Version version;
     const auto before = kept(path);
-    return before && origins_.version(lake, path, version) == Answer::there && same(*before, version);
+    return before && unchanged(lake, path, *before);
+}
+
+bool Freshness::unchanged(const Lake &lake, const std::string &path, const Version &before) {
+    Version version;
+    return origins_.version(lake, path, version) == Answer::there && same(before, version);
+}
+
+std::optional<Version> Freshness::learned(const Lake &lake, const std::string &path) {
+    learn(lake, path);
+    const std::lock_guard<std::mutex> held(lock_);
+    return known_[path].version;
+}
+
+std::optional<Version> Freshness::version(const std::string &path) {
+    if (const auto found = kept(path)) return found;
+    const std::lock_guard<std::mutex> held(lock_);
+    return known_[path].version;
 }
 
 // What is not there is a hole in the cache's file.

@@ -48,6 +48,12 @@ class Freshness {
     void closed(const std::string &path);
     // Whether the origin still has what is cached of a path; asks now.
     bool unchanged(const Lake &lake, const std::string &path);
+    // Whether the origin has what it had when that was `before`; asks now.
+    bool unchanged(const Lake &lake, const std::string &path, const Version &before);
+    // The version of a path that another replica keeps; asks the origin once in a period.
+    std::optional<Version> learned(const Lake &lake, const std::string &path);
+    // The version of what the cache has of a path, or is fetching.
+    std::optional<Version> version(const std::string &path);
     // Whether all bytes of a path are on the cache's disk.
     bool whole(const std::string &path, long long size) const;
     // What the cache has of a path cannot be read: it is taken out.

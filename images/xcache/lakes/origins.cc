@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -12,25 +11,11 @@
 #include "XrdCl/XrdClFileSystem.hh"
 #include "XrdCl/XrdClXRootDResponses.hh"
 #include "paths.hh"
+#include "reply.hh"
 
 namespace lakes {
 
 namespace {
-
-// Outlives whoever waits for it: an answer may come when nobody does any more.
-struct Reply {
-    std::mutex lock;
-    std::condition_variable came;
-    bool done = false;
-    Answer answer = Answer::unknown;
-    std::optional<Version> version;
-
-    // False if it did not come in time.
-    bool within(std::chrono::seconds patience) {
-        std::unique_lock<std::mutex> locked(lock);
-        return came.wait_for(locked, patience, [this] { return done; });
-    }
-};
 
 Answer judged(const XrdCl::XRootDStatus &status) {
     if (status.IsOK()) return Answer::there;
@@ -44,29 +29,11 @@ Version told(const XrdCl::StatInfo &info) {
             static_cast<std::time_t>(info.GetModTime()), {}};
 }
 
-class Handler : public XrdCl::ResponseHandler {
-  public:
-    Handler(std::shared_ptr<Reply> reply, std::shared_ptr<void> asked) : reply_(std::move(reply)), asked_(std::move(asked)) {}
-
-    void HandleResponse(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response) override {
-        const std::unique_ptr<XrdCl::XRootDStatus> ended(status);
-        const std::unique_ptr<XrdCl::AnyObject> held(response);
-        {
-            const std::lock_guard<std::mutex> locked(reply_->lock);
-            reply_->done = true;
-            reply_->answer = judged(*ended);
-            XrdCl::StatInfo *info = nullptr;
-            if (response) response->Get(info);
-            if (info) reply_->version = told(*info);
-        }
-        reply_->came.notify_all();
-        delete this;
-    }
-
-  private:
-    const std::shared_ptr<Reply> reply_;
-    const std::shared_ptr<void> asked_;  // kept while it works
-};
+std::optional<Version> told(const Reply &reply) {
+    XrdCl::StatInfo *info = nullptr;
+    if (reply.response) reply.response->Get(info);
+    return info ? std::optional<Version>(told(*info)) : std::nullopt;
+}
 
 }  // namespace
 
@@ -92,33 +59,34 @@ Answer Origins::version(const Lake &lake, const std::string &path, Version &vers
 Answer Origins::look(const Lake &lake, const std::string &path, Version &version) {
     if (away(lake)) return Answer::unknown;
     const auto files = client(lake);
-    const auto reply = std::make_shared<Reply>();
-    auto handler = std::make_unique<Handler>(reply, files);
-    if (!files->Stat(path, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
-    static_cast<void>(handler.release());  // it ends itself with the answer
+    const auto ask = [&](XrdCl::ResponseHandler *handler) { return files->Stat(path, handler, patience_.count()); };
+    const auto reply = Reply::to(ask, files);
+    if (!reply) return Answer::unknown;
     if (!reply->within(patience_)) {
         leave(lake);
         return Answer::unknown;
     }
-    if (reply->version) version = *reply->version;
-    return reply->answer == Answer::there && !reply->version ? Answer::unknown : reply->answer;
+    const auto found = told(*reply);
+    if (found) version = *found;
+    const Answer answer = judged(reply->status);
+    return answer == Answer::there && !found ? Answer::unknown : answer;
 }
 
 Answer Origins::served(const Lake &lake, const std::string &path, Version &version) {
     if (lake.protocol == "https") return this->version(lake, path, version);
     if (away(lake)) return Answer::unknown;
     const auto file = std::make_shared<XrdCl::File>();
-    const auto reply = std::make_shared<Reply>();
-    auto handler = std::make_unique<Handler>(reply, file);
     const std::string where = url(lake, credential()) + "/" + path;
-    const auto mode = XrdCl::OpenFlags::Read;
-    if (!file->Open(where, mode, XrdCl::Access::None, handler.get(), patience_.count()).IsOK()) return Answer::unknown;
-    static_cast<void>(handler.release());  // it ends itself with the answer
+    const auto ask = [&](XrdCl::ResponseHandler *handler) {
+        return file->Open(where, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler, patience_.count());
+    };
+    const auto reply = Reply::to(ask, file);
+    if (!reply) return Answer::unknown;
     if (!reply->within(patience_)) {
         leave(lake);
         return Answer::unknown;
     }
-    if (reply->answer != Answer::there) return reply->answer;
+    if (judged(reply->status) != Answer::there) return judged(reply->status);
     XrdCl::StatInfo *found = nullptr;
     const bool known = file->Stat(false, found).IsOK();  // it has come with the answer
     const std::unique_ptr<XrdCl::StatInfo> info(found);

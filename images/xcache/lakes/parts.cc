@@ -1,6 +1,7 @@
 #include "parts.hh"
 
 #include <cerrno>
+#include <cstdlib>
 #include <sstream>
 
 #include "XrdOfs/XrdOfsFSctl_PI.hh"
@@ -15,18 +16,20 @@ Parts::Parts(const std::string &file, XrdSysLogger *logger) : log_(logger, "lake
 
 std::unique_ptr<Parts> Parts::make(const char *parameters, XrdSysLogger *logger, XrdOucEnv *environment) {
     std::istringstream words(parameters ? parameters : "");
-    std::string file, data;
+    std::string file, replicas, data;
     long seconds = 0;
-    words >> file >> data >> seconds;
+    words >> file >> replicas >> data >> seconds;
     std::unique_ptr<Parts> made(new Parts(file, logger));
     auto *cache = environment ? static_cast<XrdOfsFSctl_PI *>(environment->GetPtr("XrdFSCtl_PC*")) : nullptr;
     const bool asked = words && seconds > 0;
-    if (!asked) made->log_.Emsg("lakes", "give the lakes' file, the cache's directory and seconds");
+    if (!asked) made->log_.Emsg("lakes", "give the lakes' file, the replicas' file, the cache's directory and seconds");
     if (!cache) made->log_.Emsg("lakes", "there is no cache (pss.cachelib) below");
     if (!asked || !cache || !Freshness::possible(data, made->log_)) return nullptr;
     const Freshness::Settings settings{std::chrono::seconds(seconds), data};
     made->freshness_ = std::make_unique<Freshness>(settings, made->table_, made->origins_, *cache, made->log_);
     made->guard_ = std::make_unique<Guard>(*cache);
+    const char *here = std::getenv("XCACHE_HERE");
+    made->replicas_ = std::make_unique<Replicas>(replicas, here ? here : "", made->log_);
     environment->PutPtr("XrdFSCtl_PC*", static_cast<XrdOfsFSctl_PI *>(made->guard_.get()));  // readers' way to the cache
     return made;
 }

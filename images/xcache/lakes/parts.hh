@@ -7,6 +7,7 @@
 
 #include "freshness.hh"
 #include "guard.hh"
+#include "replicas.hh"
 #include "table.hh"
 
 #include "XrdSys/XrdSysError.hh"
@@ -24,7 +25,8 @@ struct Place {
 
 class Parts {
   public:
-    // `parameters`: the file with the lakes, where the cache's files lie, seconds that a comparison is good for.
+    // `parameters`: the file with the lakes, the one with the replicas, where the cache's files lie, seconds that a
+    // comparison is good for. Which of the replicas this is says XCACHE_HERE.
     // Nothing, and the log says why, when they are none.
     static std::unique_ptr<Parts> make(const char *parameters, XrdSysLogger *logger, XrdOucEnv *environment);
 
@@ -32,6 +34,7 @@ class Parts {
     bool above(const char *path);
     Freshness &freshness() { return *freshness_; }
     Origins &origins() { return origins_; }
+    const Replicas &replicas() const { return *replicas_; }
 
   private:
     Parts(const std::string &file, XrdSysLogger *logger);
@@ -41,6 +44,7 @@ class Parts {
     Origins origins_;
     std::unique_ptr<Freshness> freshness_;
     std::unique_ptr<Guard> guard_;
+    std::unique_ptr<Replicas> replicas_;
 };
 
 // The ones of this process; made with the storage plug-in, which XRootD loads first.

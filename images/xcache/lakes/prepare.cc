@@ -19,6 +19,7 @@
 #include "XrdOuc/XrdOucBuffer.hh"
 #include "XrdOuc/XrdOucEnv.hh"
 #include "XrdOuc/XrdOucErrInfo.hh"
+#include "XrdOuc/XrdOucIOVec.hh"
 #include "XrdOuc/XrdOucTList.hh"
 #include "XrdSec/XrdSecEntity.hh"
 #include "XrdSfs/XrdSfsInterface.hh"
@@ -32,23 +33,45 @@ namespace lakes {
 namespace {
 
 constexpr size_t kPiece = 8 << 20;  // several of the cache's blocks, which it asks its origin for at once
+constexpr off_t kBlock = 1 << 20;   // pfc.blocksize
+constexpr int kBlocks = 32;
 
-// Reads the file through the cache, which keeps what comes. 0 or errno.
+// Bytes of the file from `at` on, read through the cache, which keeps what comes; how many, or -errno.
+ssize_t piece(XrdOssDF &file, off_t at) {
+    static thread_local std::vector<char> buffer(kPiece);
+    return file.Read(buffer.data(), at, kPiece);
+}
+
+// The same at another replica, which is asked for a byte of each block: the others need not come here.
+ssize_t touch(XrdOssDF &file, off_t at, off_t size) {
+    char byte = 0;
+    std::vector<XrdOucIOVec> blocks;
+    for (off_t one = at; one < size && blocks.size() < kBlocks; one += kBlock)
+        blocks.push_back({one, 1, static_cast<int>(blocks.size()), &byte});
+    const ssize_t got = file.ReadV(blocks.data(), static_cast<int>(blocks.size()));
+    return got < 0 ? got : static_cast<ssize_t>(blocks.size()) * kBlock;
+}
+
+int bring(XrdOssDF &file, const std::string &path, const std::function<bool()> &stopped) {
+    struct stat found {};
+    const int rc = file.Fstat(&found);
+    if (rc != XrdOssOK) return rc;
+    const bool elsewhere = parts->replicas().keeper(path).has_value();
+    if (!elsewhere && parts->freshness().whole(path, found.st_size)) return XrdOssOK;
+    for (off_t at = 0; at < found.st_size && !stopped();) {
+        const ssize_t got = elsewhere ? touch(file, at, found.st_size) : piece(file, at);
+        if (got <= 0) return got ? static_cast<int>(got) : -EIO;
+        at += got;
+    }
+    return XrdOssOK;
+}
+
+// 0 or errno.
 int brought(XrdOss &storage, const std::string &path, const std::function<bool()> &stopped) {
     const std::unique_ptr<XrdOssDF> file(storage.newFile("staging"));
     XrdOucEnv nobody;
     int rc = file->Open(path.c_str(), O_RDONLY, 0, nobody);
-    if (rc != XrdOssOK) return std::abs(rc);
-    struct stat found {};
-    rc = file->Fstat(&found);
-    if (rc == XrdOssOK && !parts->freshness().whole(path, found.st_size)) {
-        std::vector<char> piece(kPiece);
-        ssize_t got = 0;
-        for (off_t at = 0; rc == XrdOssOK && at < found.st_size && !stopped(); at += got) {
-            got = file->Read(piece.data(), at, kPiece);
-            if (got <= 0) rc = got ? static_cast<int>(got) : -EIO;
-        }
-    }
+    if (rc == XrdOssOK) rc = bring(*file, path, stopped);
     file->Close();
     return std::abs(rc);
 }

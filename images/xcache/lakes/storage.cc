@@ -12,17 +12,17 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "XrdOss/XrdOssWrapper.hh"
-#include "XrdOuc/XrdOucCRC.hh"
 #include "XrdOuc/XrdOucEnv.hh"
 #include "XrdOuc/XrdOucIOVec.hh"
 #include "XrdSfs/XrdSfsAio.hh"
-#include "XrdSys/XrdSysPageSize.hh"
 #include "XrdVersion.hh"
+#include "elsewhere.hh"
 #include "parts.hh"
-#include "rescue.hh"
 
 namespace lakes {
 
@@ -51,22 +51,29 @@ class File : public XrdOssWrapDF {
         if ((flags & O_ACCMODE) != O_RDONLY) return -EROFS;
         const Place place = parts->place(path);
         if (place.problem) return -place.problem;
-        if (!parts->freshness().opening(place.lake, path)) return -ENOENT;
-        XrdOucEnv nobody;
-        const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
-        if (rc != XrdOssOK) return rc;
         lake_ = place.lake;
-        parts->freshness().opened(open_ = path);
+        open_ = path;
+        int rc = at_replica();
+        if (rc != XrdOssOK && rc != -ENOENT) rc = here(place, flags, mode);
+        if (rc != XrdOssOK) open_.clear();
         return rc;
     }
 
     int Close(long long *size) override {
         end();
-        return wrapDF.Close(size);
+        return replica_ ? XrdOssOK : wrapDF.Close(size);
+    }
+
+    // With a number of the file's version, by which other replicas know which one they read here.
+    int Fstat(struct stat *found) override {
+        if (replica_) return replica_->stat(*found);
+        const int rc = wrapDF.Fstat(found);
+        if (rc == XrdOssOK && version_) number(*found, identity(*version_));
+        return rc;
     }
 
     ssize_t Read(void *buffer, off_t offset, size_t size) override {
-        const ssize_t rc = broken_ ? -EIO : wrapDF.Read(buffer, offset, size);
+        const ssize_t rc = broken_ ? -EIO : first(buffer, offset, size);
         return failed(rc) ? rescued(rc, buffer, offset, size) : rc;
     }
     int Read(XrdSfsAio *request) override {
@@ -76,7 +83,7 @@ class File : public XrdOssWrapDF {
         return 0;
     }
     ssize_t ReadV(XrdOucIOVec *pieces, int count) override {
-        const ssize_t rc = broken_ ? -EIO : wrapDF.ReadV(pieces, count);
+        const ssize_t rc = broken_ ? -EIO : replica_ ? replica_->read(pieces, count) : wrapDF.ReadV(pieces, count);
         if (!failed(rc)) return rc;
         ssize_t sum = 0;
         for (int at = 0; at < count; ++at) {
@@ -87,18 +94,10 @@ class File : public XrdOssWrapDF {
         return sum;
     }
     ssize_t pgRead(void *buffer, off_t offset, size_t size, uint32_t *sums, uint64_t options) override {
-        const ssize_t rc = broken_ ? -EIO : wrapDF.pgRead(buffer, offset, size, sums, options);
-        if (!failed(rc) || (sums && offset % XrdSys::PageSize)) return rc;
-        const ssize_t got = rescued(rc, buffer, offset, size);
-        if (got > 0 && sums) XrdOucCRC::Calc32C(buffer, static_cast<size_t>(got), sums);
-        return got;
+        const ssize_t rc = broken_ || replica_ ? -EIO : wrapDF.pgRead(buffer, offset, size, sums, options);
+        return failed(rc) ? XrdOssDF::pgRead(buffer, offset, size, sums, options) : rc;  // by Read, and sums of that
     }
-    int pgRead(XrdSfsAio *request, uint64_t options) override {
-        request->Result = pgRead(const_cast<void *>(request->sfsAio.aio_buf), request->sfsAio.aio_offset,
-                                 request->sfsAio.aio_nbytes, request->cksVec, options);
-        request->doneRead();
-        return 0;
-    }
+    int pgRead(XrdSfsAio *request, uint64_t options) override { return XrdOssDF::pgRead(request, options); }
 
     int Fchmod(mode_t) override { return -EROFS; }
     int Ftruncate(unsigned long long) override { return -EROFS; }
@@ -109,25 +108,65 @@ class File : public XrdOssWrapDF {
     int pgWrite(XrdSfsAio *, uint64_t) override { return -EROFS; }
 
   private:
-    // EDOM: a page is not what was written (XrdOssCsi). EIO: the disk's word, or the origin's.
+    // Opens the file at the replica that keeps it. 0; -ENOENT if that says that there is none; or another -errno, when it
+    // is to be read here: no other replica keeps it, those that do not answer left aside, or the one that does refuses.
+    int at_replica() {
+        std::set<std::string> tried;
+        for (auto there = parts->replicas().keeper(open_); there; there = parts->replicas().keeper(open_, tried)) {
+            auto replica = std::make_unique<Elsewhere>(Lake{lake_.prefix, "root", *there}, open_);
+            const int rc = replica->open([&] { return parts->replicas().there(*there); });
+            if (rc == XrdOssOK) known(std::move(replica));
+            if (rc != -ENOTCONN) return rc;
+            tried.insert(host(*there));
+        }
+        return -ENOTCONN;
+    }
+
+    void known(std::unique_ptr<Elsewhere> replica) {
+        version_ = parts->freshness().learned(lake_, open_);
+        if (version_ && identity(*version_) != replica->identity()) version_.reset();
+        replica_ = std::move(replica);
+    }
+
+    int here(const Place &place, int flags, mode_t mode) {
+        if (!parts->freshness().opening(lake_, open_)) return -ENOENT;
+        XrdOucEnv nobody;
+        const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
+        if (rc != XrdOssOK) return rc;
+        parts->freshness().opened(open_);
+        version_ = parts->freshness().version(open_);
+        return rc;
+    }
+
+    ssize_t first(void *buffer, off_t offset, size_t size) {
+        return replica_ ? replica_->read(buffer, offset, size) : wrapDF.Read(buffer, offset, size);
+    }
+
+    // EDOM: a page is not what was written (XrdOssCsi). EIO: the disk's word, the origin's, or another replica's.
     static bool failed(ssize_t rc) { return rc == -EDOM || rc == -EIO; }
 
-    // The bytes from the origin. If that has them the disk is to blame: the file goes out of the cache, and whoever has
-    // it open reads past the cache from then on.
+    // The bytes from the origin, if it still has the same file. Then the disk is to blame: the file goes out of the cache;
+    // or the other replica. Whoever has the file open reads past both from then on.
     ssize_t rescued(ssize_t before, void *buffer, off_t offset, size_t size) {
         {
             const std::lock_guard<std::mutex> held(lock_);
-            if (!rescue_ && !parts->freshness().unchanged(lake_, open_)) return before;
-            if (!rescue_) rescue_ = std::make_unique<Rescue>(lake_, open_);
+            if (!rescue_ && !unchanged()) return before;
+            if (!rescue_) rescue_ = std::make_unique<Elsewhere>(lake_, open_);
         }
         const ssize_t got = rescue_->read(buffer, offset, size);
-        if (got >= 0 && !broken_.exchange(true)) parts->freshness().broken(open_);
+        if (got >= 0 && !broken_.exchange(true) && !replica_) parts->freshness().broken(open_);
         return got < 0 ? before : got;
+    }
+
+    bool unchanged() const {
+        Freshness &freshness = parts->freshness();
+        if (!replica_) return freshness.unchanged(lake_, open_);
+        return version_ && freshness.unchanged(lake_, open_, *version_);
     }
 
     void end() {
         if (open_.empty()) return;
-        parts->freshness().closed(open_);
+        if (!replica_) parts->freshness().closed(open_);
         open_.clear();
     }
 
@@ -135,8 +174,10 @@ class File : public XrdOssWrapDF {
     std::string open_;
     Lake lake_;
     std::mutex lock_;
-    std::unique_ptr<Rescue> rescue_;
-    std::atomic<bool> broken_{false};
+    std::unique_ptr<Elsewhere> rescue_;
+    std::atomic<bool> broken_{false};  // is read at its origin
+    std::unique_ptr<Elsewhere> replica_;
+    std::optional<Version> version_;  // of what was opened, where that is sure
 };
 
 class Storage : public XrdOssWrapper {

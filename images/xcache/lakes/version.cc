@@ -1,5 +1,7 @@
 #include "version.hh"
 
+#include <functional>
+
 namespace lakes {
 
 bool same(const Version &one, const Version &other) {
@@ -14,6 +16,11 @@ Version completed(Version version, const Version &other) {
     if (!version.changed) version.changed = other.changed;
     if (version.tag.empty()) version.tag = other.tag;
     return version;
+}
+
+uint64_t identity(const Version &version) {
+    const std::string text = std::to_string(version.size) + ' ' + std::to_string(version.changed) + ' ' + version.tag;
+    return std::hash<std::string>{}(text) | 1;
 }
 
 }  // namespace lakes

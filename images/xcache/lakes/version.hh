@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <string>
 
@@ -25,6 +26,9 @@ bool same(const Version &one, const Version &other);
 
 // The version, with what it does not say as the other says it.
 Version completed(Version version, const Version &other);
+
+// A number for the version, never 0: one content has one number at all replicas.
+uint64_t identity(const Version &version);
 
 enum class Answer { there, missing, unknown };  // unknown: the origin is away, slow, or refuses
 
