@@ -118,7 +118,7 @@ def test_the_volume_has_the_size_and_class_that_the_vo_says() -> None:
 def test_with_the_vo_its_cached_files_go_unless_it_says_otherwise(removal: dict[str, str], kept: str) -> None:
     made = VirtualOrganization.parse(vo("cms", removal=removal))
     policy = of("StatefulSet", xcache(made, SITE))["spec"]["persistentVolumeClaimRetentionPolicy"]
-    assert policy == {"whenDeleted": kept, "whenScaled": "Retain"}
+    assert policy == {"whenDeleted": kept, "whenScaled": kept}
 
 
 def test_a_closed_vos_cache_stops_and_keeps_address_configuration_and_files(cache: list[Manifest]) -> None:
@@ -127,7 +127,10 @@ def test_a_closed_vos_cache_stops_and_keeps_address_configuration_and_files(cach
     for closed in (suspended, removed):
         assert of("StatefulSet", closed)["spec"]["replicas"] == 0
         assert [reference(one) for one in closed] == [reference(one) for one in cache]
-        assert of("StatefulSet", closed)["spec"] | {"replicas": 1} == of("StatefulSet", cache)["spec"]
+        stopped, served = (of("StatefulSet", one)["spec"] for one in (closed, cache))
+        policy = "persistentVolumeClaimRetentionPolicy"
+        assert stopped | {"replicas": 1, policy: served[policy]} == served
+        assert stopped[policy] == {"whenDeleted": "Delete", "whenScaled": "Retain"}
     assert of("StatefulSet", cache)["spec"]["replicas"] == 1
 
 
@@ -299,3 +302,14 @@ def test_replicas_are_rather_on_nodes_of_their_own_and_leave_one_at_a_time() -> 
 def test_another_replica_does_not_touch_the_pods_of_the_others() -> None:
     assert of("StatefulSet", several(2))["spec"]["template"] == of("StatefulSet", several(3))["spec"]["template"]
     assert of("StatefulSet", several(3))["spec"]["replicas"] == 3
+
+
+def kept_when_scaled(**spec: Any) -> tuple[int, str]:
+    built = of("StatefulSet", xcache(VirtualOrganization.parse(vo("cms", **spec)), SITE))["spec"]
+    return built["replicas"], built["persistentVolumeClaimRetentionPolicy"]["whenScaled"]
+
+
+def test_the_volume_of_a_replica_that_is_not_wanted_goes_and_those_of_a_closed_vo_stay() -> None:
+    assert kept_when_scaled(cache={"replicas": 2}) == (2, "Delete")
+    assert kept_when_scaled(cache={"replicas": 2}, suspended=True) == (0, "Retain")
+    assert kept_when_scaled(cache={"replicas": 2}, removal={"cache": "Keep"}) == (2, "Retain")

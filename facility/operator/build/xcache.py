@@ -137,8 +137,12 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
             "selector": {"matchLabels": _selector(vo)},
             "template": template,
             "volumeClaimTemplates": [_claim(vo)],
-            # what is cached can be fetched again: with the VO its volume goes, unless the VO says otherwise
-            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": gone, "whenScaled": "Retain"},
+            # what is cached can be fetched again: with the VO its volumes go, unless it says otherwise, and so does that
+            # of a replica that is not wanted any more
+            "persistentVolumeClaimRetentionPolicy": {
+                "whenDeleted": gone,
+                "whenScaled": "Retain" if vo.closed else gone,
+            },
         },
     }
 
