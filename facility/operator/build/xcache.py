@@ -137,8 +137,8 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
             "selector": {"matchLabels": _selector(vo)},
             "template": template,
             "volumeClaimTemplates": [_claim(vo)],
-            # what is cached can be fetched again: with the VO its volumes go, unless it says otherwise, and so does that
-            # of a replica that is not wanted any more
+            # what is cached can be fetched again: with the VO its volumes go, unless it says otherwise, and with a
+            # replica that is not wanted any more its own
             "persistentVolumeClaimRetentionPolicy": {
                 "whenDeleted": gone,
                 "whenScaled": "Retain" if vo.closed else gone,
