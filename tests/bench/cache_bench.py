@@ -31,6 +31,9 @@ AT_ONCE, ROUNDS = 4, 3
 #: of the small files, warm: a second each, so that one counts for little
 MANY_ROUNDS = 9
 SCHEMES = ("root", "https")
+#: what else serves the same files warm, and what that is
+PEERS = {"root": ("bare",), "https": ("nginx", "squid")}
+NAMES = {"bare": "XRootD without TLS, tokens, cache", "nginx": "nginx over TLS", "squid": "squid over TLS"}
 #: files and events of the analysis; MiB a second of the slow origin
 MADE, EVENTS, SLOW = 6, 500_000, 8
 
@@ -66,7 +69,7 @@ def files(lake: Path) -> None:
 def test_a_cache_costs_little(stand: Rig) -> None:
     servers = {"ours": stand.cache("ours", tokens=True), "open": stand.cache("open", tokens=False)}
     servers |= {"origin": stand.origin(), "bare": stand.bare(), "nginx": stand.nginx()}
-    servers |= {"tape": stand.origin(TAPE, f"{SLOW}m")}
+    servers |= {"tape": stand.origin(TAPE, f"{SLOW}m"), "squid": stand.squid(servers["nginx"])}
     rows: dict[str, Row] = {}
     for part in (warm, cold, crowds, analyses):
         rows |= part(stand, servers)
@@ -103,7 +106,7 @@ def warm(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
     """P7, and what stands beside it; CPU of the cache."""
     rows: dict[str, Row] = {}
     for load, scheme in product((Load(stand, "big"), Load(stand, "small")), SCHEMES):
-        beside = ("ours", "open", "bare" if scheme == "root" else "nginx")
+        beside = ("ours", "open", *PEERS[scheme])
         for name in beside:
             load.rate(servers[name], scheme, "warm")  # caches have the files from now on
         seen: dict[str, list[float]] = {name: [] for name in beside}
@@ -118,28 +121,32 @@ def warm(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
 
 
 def ratios(key: str, found: dict[str, float], unit: str) -> dict[str, Row]:
-    """Ours over the same without tokens, which has a goal, and over the other peer."""
-    ours, same, (peer, other) = found["ours"], found["open"], list(found.items())[-1]
+    """Ours over the same without tokens, which has a goal, and over the other peers."""
+    ours, same = found["ours"], found["open"]
     told = f"{ours:.0f} {unit}; the same server without token checks {same:.0f}"
-    name = {"bare": "XRootD without TLS, tokens, cache", "nginx": "nginx over TLS"}[peer]
-    return {
-        key: row(round(ours / same, 2), "", goal=0.95, beside=told, least=True),
-        f"{key}_{peer}": row(round(ours / other, 2), "", beside=f"{ours:.0f} {unit}; {name} {other:.0f}"),
-    }
+    rows = {key: row(round(ours / same, 2), "", goal=0.95, beside=told, least=True)}
+    for peer, name in NAMES.items():
+        if other := found.get(peer):
+            rows[f"{key}_{peer}"] = row(round(ours / other, 2), "", beside=f"{ours:.0f} {unit}; {name} {other:.0f}")
+    return rows
 
 
 def cold(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
-    """P8: each round reads files that the cache has never seen."""
+    """P8: each round reads files that the cache has never seen; the same of squid, over what it has before it."""
     rows: dict[str, Row] = {}
     for load, scheme in product((Load(stand, "big"), Load(stand, "small")), SCHEMES):
-        seen: dict[str, list[float]] = {"ours": [], "origin": []}
-        for number, name in product(range(ROUNDS), seen):
+        beside = ("ours", "origin", *(("squid", "nginx") if scheme == "https" else ()))
+        seen: dict[str, list[float]] = {name: [] for name in beside}
+        for number, name in product(range(ROUNDS), beside):
             seen[name].append(load.rate(servers[name], scheme, f"cold-{scheme}-{number}"))
             os.sync()  # what the cache has yet to write is not the next one's burden
-        ours, direct = (median(rates) for rates in seen.values())
+        rates = {name: median(found) for name, found in seen.items()}
         key = f"P8_{load.kind}" if scheme == "https" else f"P8_{scheme}_{load.kind}"
-        told = f"{ours:.0f} {load.unit} by {scheme}; at the origin {direct:.0f}"
-        rows[key] = row(round(ours / direct, 2), "", goal=0.8, beside=told, least=True)
+        told = f"{rates['ours']:.0f} {load.unit} by {scheme}; at the origin {rates['origin']:.0f}"
+        rows[key] = row(round(rates["ours"] / rates["origin"], 2), "", goal=0.8, beside=told, least=True)
+        if squid := rates.get("squid"):
+            told = f"squid {squid:.0f} {load.unit}; nginx, which it reads from, {rates['nginx']:.0f}"
+            rows[f"{key}_squid"] = row(round(squid / rates["nginx"], 2), "", beside=told)
     return rows
 
 

@@ -34,8 +34,8 @@ VO, KID = "cms", "bench"
 TAPE = "tape"
 SIZE = "40Gi"  # more than all that is read
 _PLAIN_LINES = ("xrootd.seclib", "sec.protocol", "ofs.authorize", "ofs.authlib", "scitokens.")
-_NGINX = """FROM debian:forky-slim
-RUN apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light
+_PEER = """FROM debian:forky-slim
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends {package}
 """
 
 
@@ -135,20 +135,42 @@ class Rig:
 
     def nginx(self) -> Server:
         """nginx over TLS, with as many workers as the machine has cores."""
-        subprocess.run(["docker", "build", "-q", "--network", "host", "-t", "bench-nginx", "-"],
-                       input=_NGINX.encode(), check=True, stdout=subprocess.PIPE)  # fmt: skip
         port, here = free_port(), _folder(self.folder / "nginx")
         text = f"""worker_processes auto; pid /tmp/nginx.pid; daemon off; error_log stderr;
 events {{}}
 http {{ access_log off; sendfile on; client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f;
 uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
 server {{ listen 127.0.0.1:{port} ssl; ssl_certificate /tls/tls.crt; ssl_certificate_key /tls/tls.key;
-root /data; keepalive_requests 100000; }} }}
+add_header Cache-Control "public, max-age=86400"; root /data; keepalive_requests 100000; }} }}
 """
         _owned(here / "nginx.conf", text, 0o644)
         mounts = {here: "/etc/bench", self.lake: "/data", self.tls: "/tls"}
         command = ["nginx", "-c", "/etc/bench/nginx.conf"]
-        return self._server("nginx", port, "bench-nginx", command, mounts, {})
+        return self._server("nginx", port, _peer("nginx-light"), command, mounts, {})
+
+    def squid(self, origin: Server) -> Server:
+        """squid over TLS before an origin that asks for no token: another cache for the same files."""
+        port, here = free_port(), _folder(self.folder / "squid")
+        text = f"""https_port 127.0.0.1:{port} accel defaultsite=localhost no-vhost \\
+tls-cert=/tls/tls.crt tls-key=/tls/tls.key
+cache_peer localhost parent {origin.port} 0 no-query originserver tls tls-cafile=/bench/ca.crt
+http_access allow all
+never_direct allow all
+maximum_object_size 2 GB
+cache_dir ufs /spool 20000 16 256
+cache_mem 256 MB
+max_filedescriptors 4096
+access_log none
+cache_log stdio:/dev/stderr
+cache_store_log none
+pid_filename none
+coredump_dir /spool
+"""
+        _owned(here / "squid.conf", text, 0o644)
+        mounts = {here: "/etc/bench", self.tls: "/tls", self.authority.bundle: "/bench/ca.crt"}
+        mounts[_folder(here / "spool")] = "/spool"
+        command = ["sh", "-c", "squid -f /etc/bench/squid.conf -z -N && exec squid -f /etc/bench/squid.conf -N"]
+        return self._server("squid", port, _peer("squid-openssl"), command, mounts, {})
 
     def read(self, program: Path, **how: object) -> dict[str, float]:
         """What the reader says of one measurement (tests.bench.cache_reader)."""
@@ -199,6 +221,13 @@ root /data; keepalive_requests 100000; }} }}
         )
         _docker("run", *options, *where, *variables, "--entrypoint=env", image, *command)
         return own
+
+
+def _peer(package: str) -> str:
+    """An image with a package of Debian's."""
+    made = ["docker", "build", "-q", "--network", "host", "-t", f"bench-{package}", "-"]
+    subprocess.run(made, input=_PEER.format(package=package).encode(), check=True, stdout=subprocess.PIPE)
+    return f"bench-{package}"
 
 
 @contextmanager
