@@ -1,4 +1,4 @@
-"""A cache or an origin ends while people read: nobody gets a wrong byte, and soon everybody reads again.
+"""A cache or an origin ends, hangs or changes while people read: nobody gets a wrong byte, and soon everybody reads on.
 
 The readers check each file against the origin's checksum. How long they were without is in
 `artifacts/cache-recovery.json`.
@@ -7,6 +7,7 @@ The readers check each file against the origin's checksum. How long they were wi
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from facility.dev.demo import place, values, world
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster.kills import Containers, Pods, ready
+from tests.cluster.through_caches import PODS
 from tests.cluster.under_fault import Fault, during, killed, outage, unread
 
 pytestmark = pytest.mark.cluster
@@ -36,13 +38,38 @@ def _others(wanted: values.Values) -> None:
     wanted["operator"]["site"]["cache"]["resources"] = {**values.requests("21m", "256Mi"), "limits": {"memory": "3Gi"}}
 
 
+def origin_hangs(stage: Stage) -> None:
+    """Its server stops for a while, and goes on."""
+    for signal, seconds in (("STOP", 15), ("CONT", 0)):
+        command = f"for p in /proc/[0-9]*; do grep -qx xrootd $p/comm && kill -{signal} ${{p#/proc/}}; done; true"
+        stage.cluster.do("exec", "-n", world.NAMESPACE, "deploy/origin", "-c", "origin", "--", "sh", "-c", command)
+        time.sleep(seconds)
+
+
+def certificate_renewed(stage: Stage) -> None:
+    """The operator makes another, and the cache serves with it."""
+    before = served(stage)
+    stage.cluster.do("delete", "secret", "tls-xcache-cms", "-n", "facility")
+    stage.cluster.wait_for("another certificate", lambda: served(stage) != before, 300)
+
+
+def served(stage: Stage) -> str:
+    """The certificate that people are shown."""
+    program = "import ssl; print(ssl.get_server_certificate(('xcache-cms.facility.svc', 1094)))"
+    return stage.cluster.execute("facility-users", PODS["cms"], "notebook", ["python3", "-c", program])
+
+
 _OF_CACHES = ("-l", "app.kubernetes.io/component=xcache")
 FAULTS = (
     Fault("the cache is killed", killed(Containers("cache", "facility", "xcache", "xcache-cms-0"))),
     Fault("the origin is killed", origin_killed, unseen=True),
 )
 #: what `make pool-tests` has time for
-FURTHER = (Fault("the cache is moved", killed(Pods("cache", "facility", "xcache"), at_once=False)),)
+FURTHER = (
+    Fault("the cache is moved", killed(Pods("cache", "facility", "xcache"), at_once=False)),
+    Fault("the origin hangs", origin_hangs, unseen=True),
+    Fault("the certificate is renewed", certificate_renewed, unseen=True, seconds=280),
+)
 
 
 @pytest.fixture(scope="module")

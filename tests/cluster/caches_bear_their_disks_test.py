@@ -8,9 +8,9 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
-from facility.xcache import places
+from facility.xcache import config, places
 from tests.cluster import lakes
-from tests.cluster.through_caches import seen
+from tests.cluster.through_caches import PODS, seen
 
 pytestmark = pytest.mark.cluster
 
@@ -57,3 +57,44 @@ def test_a_block_that_is_not_what_was_written_is_read_from_the_origin_and_fetche
     assert [seen(stage, vo, "whole", path) for path in paths] == good
     log = stage.cluster.do("logs", "-n", "facility", f"xcache-{vo.name}-0", "-c", "xcache", "--tail=-1")
     assert all(f"{path} cannot be read from disk" in log for path in paths)
+
+
+#: sum of what comes in, without holding it
+SUM = """
+import sys, zlib
+found = 1
+while piece := sys.stdin.buffer.read(1 << 20):
+    found = zlib.adler32(piece, found)
+print(f"{found:08x}")
+"""
+LARGE = 2_400_000_000
+WAYS = {
+    "https": "curl -sf -K /etc/facility/curl/bearer {LAKE}{path}",
+    "root": "xrdcp -s -N {LAKE}{path} -",
+}
+
+
+def held(stage: Stage, vo: world.DemoVO) -> int:
+    """Bytes on the cache's disk."""
+    told = in_cache(stage, vo, "du", "-s", "--block-size=1", places.DATA)
+    return int(told.split()[0])
+
+
+@pytest.mark.long
+def test_a_file_larger_than_the_cache_is_read_whole_and_the_cache_is_its_size_again(
+    stage: Stage, outcome: Outcome
+) -> None:
+    vo, path = world.CMS, "/cms/open/larger/than-the-cache"
+    lakes.put(stage, path, LARGE)
+    try:
+        good = lakes.checksum(stage, path, "adler32")
+        for scheme, command in WAYS.items():
+            lake = f"{scheme}://xcache-cms.facility.svc:1094{'/' if scheme == 'root' else ''}"
+            text = f"{command.format(LAKE=lake, path=path)} | python3 -c '{SUM}'"
+            where = ("facility-users", PODS[vo.name], "notebook", ["bash", "-o", "pipefail", "-c", text])
+            assert stage.cluster.execute(*where, timeout=600).strip() == good
+        size = config.size(str(stage.cluster.get("vo", vo.name, "-n", "facility")["spec"]["cache"]["size"]))
+        assert size < LARGE
+        stage.cluster.wait_for("room again", lambda: held(stage, vo) < size, 300)
+    finally:
+        lakes.remove(stage, path)

@@ -18,17 +18,18 @@ from tests.cluster.kills import Containers, Pods
 from tests.cluster.through_caches import PODS
 
 _PROGRAM = Path(checked_reads.__file__).read_text()
-_COUNT, _SIZE, _SECONDS, _FIRST = 12, 3_000_000, 45, 6
+_COUNT, _SIZE, _FIRST = 12, 3_000_000, 6
 BACK = 30  # seconds within which everybody reads again
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens. unseen: whether people who read what is cached notice nothing at all."""
+    """What happens while people read for so many seconds. unseen: if that is cached, nobody notices anything."""
 
     name: str
     strike: Callable[[Stage], object]
     unseen: bool = False
+    seconds: float = 45
 
 
 def killed(part: Containers | Pods, at_once: bool = True) -> Callable[[Stage], object]:
@@ -56,7 +57,7 @@ def reads(stage: Stage, files: dict[str, str], seconds: float) -> list[dict[str,
 def during(stage: Stage, files: dict[str, str], fault: Fault) -> tuple[list[dict[str, Any]], float]:
     """All reads, and when it happened."""
     found: list[dict[str, Any]] = []
-    reading = threading.Thread(target=lambda: found.extend(reads(stage, files, _SECONDS)))
+    reading = threading.Thread(target=lambda: found.extend(reads(stage, files, fault.seconds)))
     reading.start()
     time.sleep(_FIRST)
     struck = time.time()
