@@ -19,6 +19,8 @@ from facility.dev.cluster.run import cache, output, step, tail, works
 _SYSTEM_CONFIG = Path("/etc/docker/daemon.json")
 _START_SECONDS = 60
 _STOP_SECONDS = 90
+#: engines that outlive this process, as they should: Python warns of a process that is forgotten while it runs
+_STARTED: list[subprocess.Popen[bytes]] = []
 
 
 def ensure() -> None:
@@ -101,6 +103,7 @@ def _start() -> None:
             cwd="/",
             start_new_session=True,
         )
+    _STARTED.append(daemon)
     _wait(daemon, log)
 
 
