@@ -1,8 +1,8 @@
-"""A VO's XCache: pods with a volume each, a Service, an account to prove themselves by, and a wall around them."""
+"""A VO's XCache: pods with a volume each, an account to prove themselves by, and the ways to them (xcache_ways.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -13,24 +13,20 @@ from facility.operator.build.common import (
     config_map,
     environment,
     labels,
-    manifest,
     metadata,
     restricted,
     trust_environment,
 )
-from facility.operator.build.network import anywhere, dns, everybody, peer, policy
-from facility.operator.objects import NETWORK_POLICY, POD_DISRUPTION_BUDGET, SERVICE, Manifest
+from facility.operator.build.xcache_ways import COMPONENT, selector, ways
+from facility.operator.objects import Manifest
 from facility.site import Site
 from facility.vo import VirtualOrganization
 from facility.xcache import config, places
 
 _USER = 65532
-_COMPONENT = "xcache"
 _IDENTITY = "/var/run/identity"
 _TOKENS = "/run/token"
 _READY = ["python3", "-m", "facility.agent.main", "--ready"]
-#: set by Kubernetes on each pod of a StatefulSet
-_POD_NAME = "statefulset.kubernetes.io/pod-name"
 _WHEN_DELETED = {"Purge": "Delete", "Keep": "Retain"}
 
 
@@ -38,7 +34,7 @@ def xcache(vo: VirtualOrganization, site: Site) -> list[Manifest]:
     """All objects of the cache. Raises CacheConfigError with what to change in the VO's object."""
     name, namespace = names.xcache(vo.name), site.namespaces.facility
     files = config.files(vo, site)
-    meta = metadata(name, namespace, _COMPONENT, vo.name)
+    meta = metadata(name, namespace, COMPONENT, vo.name)
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -47,70 +43,10 @@ def xcache(vo: VirtualOrganization, site: Site) -> list[Manifest]:
     }
     return [
         account,
-        config_map(name, namespace, files, _COMPONENT, vo.name),
-        _network_policy(vo, site, meta),
-        _service(vo, meta),
-        *_replicas(vo, site),
+        config_map(name, namespace, files, COMPONENT, vo.name),
+        *ways(vo, site, meta),
         _stateful_set(vo, site, meta, files),
     ]
-
-
-def _selector(vo: VirtualOrganization) -> dict[str, str]:
-    return {names.LABEL_COMPONENT: _COMPONENT, names.LABEL_VO: vo.name}
-
-
-def _service(vo: VirtualOrganization, meta: dict[str, Any]) -> Manifest:
-    """One for all replicas. Who came to one comes to it again: what they wait for (staging) is known there alone."""
-    ports = [
-        {"name": "xrootd", "port": names.XROOTD_PORT, "targetPort": names.XROOTD_PORT},
-        {"name": "metrics", "port": places.METRICS_PORT},
-    ]
-    again = {"sessionAffinity": "ClientIP"} if vo.spec.cache.replicas > 1 else {}
-    return manifest(SERVICE, meta, spec={"selector": _selector(vo), "ports": ports, **again})
-
-
-def _replicas(vo: VirtualOrganization, site: Site) -> Iterator[Manifest]:
-    """Where there are several: a Service of each, so that readers and the others find it, also after it has moved; and
-    what keeps a drained node from ending a second one before the first is back."""
-    if vo.spec.cache.replicas == 1:
-        return
-    space = site.namespaces.facility
-    for name in names.xcache_replicas(vo.name, vo.spec.cache.replicas):
-        chosen = {**_selector(vo), _POD_NAME: name}
-        ports = [{"name": "xrootd", "port": names.XROOTD_PORT}, {"name": "metrics", "port": places.METRICS_PORT}]
-        yield manifest(SERVICE, metadata(name, space, _COMPONENT, vo.name), spec={"selector": chosen, "ports": ports})
-    meta = metadata(names.xcache(vo.name), space, _COMPONENT, vo.name)
-    spec = {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": _selector(vo)},
-    }
-    yield manifest(POD_DISRUPTION_BUDGET, meta, spec=spec)
-
-
-def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -> Manifest:
-    """The VO's notebooks and jobs may come; what their tokens open is the cache's own decision.
-
-    Out it goes to the broker, the origin and the issuer. Where the latter two are cannot be said by pod labels, and
-    not by port either, as policies see the port behind a Service.
-    """
-    spaces = site.namespaces
-    readers = [peer(spaces.users, "notebook", vo.name), peer(spaces.batch, "execute", vo.name)]
-    if vo.spec.cache.replicas > 1:
-        readers.append(peer(spaces.facility, _COMPONENT, vo.name))  # each other
-    broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
-    who = [peer(spaces.facility, "hub"), *(everybody(name) for name in site.cache.metrics_from)]
-    metrics = {"from": who, "ports": [{"port": places.METRICS_PORT}]}
-    return {
-        "apiVersion": NETWORK_POLICY.api_version,
-        "kind": NETWORK_POLICY.kind,
-        "metadata": meta,
-        "spec": policy(
-            _selector(vo),
-            ingress=[{"from": readers, "ports": [{"port": names.XROOTD_PORT}]}, metrics],
-            egress=[dns(), broker, anywhere()],
-        ),
-    }
 
 
 def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], files: Mapping[str, str]) -> Manifest:
@@ -119,7 +55,7 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
     digest = sha256("\n".join(once).encode()).hexdigest()
     template = {
         "metadata": {
-            "labels": labels(_COMPONENT, vo.name),
+            "labels": labels(COMPONENT, vo.name),
             # XRootD reads these files once, and takes no login of an issuer that it did not know: either needs another
             # pod. What says who reads what is read again while it runs, so readers stay
             "annotations": {f"{names.API_GROUP}/configuration": digest, **_bandwidth(site)},
@@ -134,7 +70,7 @@ def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], fil
             # closed: nobody is served; its files stay, as does its address
             "replicas": 0 if vo.closed else vo.spec.cache.replicas,
             "serviceName": meta["name"],
-            "selector": {"matchLabels": _selector(vo)},
+            "selector": {"matchLabels": selector(vo)},
             "template": template,
             "volumeClaimTemplates": [_claim(vo)],
             # what is cached can be fetched again: with the VO its volumes go, unless it says otherwise, and with a
@@ -154,7 +90,7 @@ def _claim(vo: VirtualOrganization) -> dict[str, Any]:
     }
     if vo.spec.cache.storage_class:
         spec["storageClassName"] = vo.spec.cache.storage_class
-    return {"metadata": {"name": "cache", "labels": _selector(vo)}, "spec": spec}
+    return {"metadata": {"name": "cache", "labels": selector(vo)}, "spec": spec}
 
 
 def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
@@ -190,7 +126,7 @@ def _nodes(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 def _apart(vo: VirtualOrganization) -> dict[str, Any]:
     if vo.spec.cache.replicas == 1:
         return {}
-    term = {"labelSelector": {"matchLabels": _selector(vo)}, "topologyKey": "kubernetes.io/hostname"}
+    term = {"labelSelector": {"matchLabels": selector(vo)}, "topologyKey": "kubernetes.io/hostname"}
     rather = [{"weight": 100, "podAffinityTerm": term}]
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": rather}}
 
