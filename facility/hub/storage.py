@@ -44,14 +44,21 @@ class Storage:
         return told(vo, site, held, self._clock())
 
     async def _held(self, vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-        urls = [
-            f"http://{host}:{places.METRICS_PORT}/held.json" for host in site.xcaches(vo.name, vo.spec.cache.replicas)
-        ]
-        answers = await asyncio.gather(*map(self._ask, urls), return_exceptions=True)
-        found = [one for one in answers if isinstance(one, dict)]
+        hosts = site.xcaches(vo.name, vo.spec.cache.replicas)
+        answers = await asyncio.gather(
+            *(self._answer(f"http://{one}:{places.METRICS_PORT}/held.json") for one in hosts)
+        )
+        found = [one for one in answers if not isinstance(one, NoAnswerError)]
         if not found:
-            raise next(one for one in answers if isinstance(one, BaseException))
+            raise next(one for one in answers if isinstance(one, NoAnswerError))
         return together(found)
+
+    async def _answer(self, url: str) -> dict[str, Any] | NoAnswerError:
+        try:
+            found: dict[str, Any] = await self._ask(url)
+        except NoAnswerError as error:
+            return error
+        return found
 
 
 def together(held: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,21 +8,23 @@
 #include "XrdCl/XrdClFile.hh"
 #include "XrdCl/XrdClXRootDResponses.hh"
 #include "XrdOuc/XrdOucIOVec.hh"
-#include "origins.hh"
-#include "paths.hh"
-#include "reply.hh"
+#include "opening.hh"
 
 namespace lakes {
 
 namespace {
 
-constexpr int kOpening = 45;           // seconds; clients wait a minute
-constexpr uint16_t kReading = 60;      // seconds: somebody may have stopped for good
-constexpr int kMost = 1024;            // pieces of one vector read, by the protocol
+constexpr int kOpening = 45;       // seconds; clients wait a minute
+constexpr uint16_t kReading = 60;  // seconds: somebody may have stopped for good
+constexpr int kMost = 1024;        // pieces of one vector read, by the protocol
 
 int problem(const XrdCl::XRootDStatus &status) {
     if (status.IsOK()) return 0;
     return status.code == XrdCl::errErrorResponse ? -XProtocol::toErrno(static_cast<int>(status.errNo)) : -ENOTCONN;
+}
+
+uint64_t numbered(const XrdCl::StatInfo &info) {
+    return static_cast<uint64_t>(std::strtoll(info.GetId().c_str(), nullptr, 10));
 }
 
 }  // namespace
@@ -37,20 +39,20 @@ int Elsewhere::open(const std::function<bool()> &hope) {
 }
 
 int Elsewhere::stat(struct stat &found) {
-    const auto info = told();
-    if (!info) return -EIO;
+    const auto told = info();
+    if (!told) return -EIO;
     std::memset(&found, 0, sizeof found);
     found.st_mode = S_IFREG | 0444;
     found.st_nlink = 1;
-    found.st_size = static_cast<off_t>(info->GetSize());
-    found.st_mtime = found.st_ctime = found.st_atime = static_cast<time_t>(info->GetModTime());
-    number(found, static_cast<uint64_t>(std::strtoll(info->GetId().c_str(), nullptr, 10)));
+    found.st_size = static_cast<off_t>(told->GetSize());
+    found.st_mtime = found.st_ctime = found.st_atime = static_cast<time_t>(told->GetModTime());
+    number(found, numbered(*told));
     return 0;
 }
 
 uint64_t Elsewhere::identity() {
-    const auto info = told();
-    return info ? static_cast<uint64_t>(std::strtoll(info->GetId().c_str(), nullptr, 10)) : 0;
+    const auto told = info();
+    return told ? numbered(*told) : 0;
 }
 
 ssize_t Elsewhere::read(void *buffer, off_t offset, size_t size) {
@@ -91,11 +93,7 @@ Elsewhere::File Elsewhere::file() {
 
 int Elsewhere::opened(File &file, const std::function<bool()> &hope) const {
     const auto made = std::make_shared<XrdCl::File>();
-    const std::string where = url(lake_, credential()) + "/" + path_;
-    const auto ask = [&](XrdCl::ResponseHandler *handler) {
-        return made->Open(where, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler, kOpening);
-    };
-    const auto reply = Reply::to(ask, made);
+    const auto reply = opening(made, lake_, path_, kOpening);
     bool came = false;
     for (int tries = 0; reply && !came && tries < kOpening && hope(); ++tries) came = reply->within(std::chrono::seconds(1));
     if (!came) return -ENOTCONN;
@@ -103,12 +101,9 @@ int Elsewhere::opened(File &file, const std::function<bool()> &hope) const {
     return problem(reply->status);
 }
 
-// It has come with the open.
-std::unique_ptr<XrdCl::StatInfo> Elsewhere::told() {
+std::unique_ptr<XrdCl::StatInfo> Elsewhere::info() {
     const File file = this->file();
-    XrdCl::StatInfo *found = nullptr;
-    if (!file || !file->Stat(false, found).IsOK()) return nullptr;
-    return std::unique_ptr<XrdCl::StatInfo>(found);
+    return file ? told(*file) : nullptr;
 }
 
 // Perhaps its connection is gone: the next one tries anew.

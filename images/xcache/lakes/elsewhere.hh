@@ -42,7 +42,7 @@ class Elsewhere {
     using File = std::shared_ptr<XrdCl::File>;
     File file();
     int opened(File &file, const std::function<bool()> &hope) const;
-    std::unique_ptr<XrdCl::StatInfo> told();
+    std::unique_ptr<XrdCl::StatInfo> info();
     void lose(const File &file);
 
     const Lake lake_;

@@ -10,8 +10,8 @@
 #include "XrdCl/XrdClFile.hh"
 #include "XrdCl/XrdClFileSystem.hh"
 #include "XrdCl/XrdClXRootDResponses.hh"
+#include "opening.hh"
 #include "paths.hh"
-#include "reply.hh"
 
 namespace lakes {
 
@@ -76,22 +76,16 @@ Answer Origins::served(const Lake &lake, const std::string &path, Version &versi
     if (lake.protocol == "https") return this->version(lake, path, version);
     if (away(lake)) return Answer::unknown;
     const auto file = std::make_shared<XrdCl::File>();
-    const std::string where = url(lake, credential()) + "/" + path;
-    const auto ask = [&](XrdCl::ResponseHandler *handler) {
-        return file->Open(where, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler, patience_.count());
-    };
-    const auto reply = Reply::to(ask, file);
+    const auto reply = opening(file, lake, path, patience_.count());
     if (!reply) return Answer::unknown;
     if (!reply->within(patience_)) {
         leave(lake);
         return Answer::unknown;
     }
     if (judged(reply->status) != Answer::there) return judged(reply->status);
-    XrdCl::StatInfo *found = nullptr;
-    const bool known = file->Stat(false, found).IsOK();  // it has come with the answer
-    const std::unique_ptr<XrdCl::StatInfo> info(found);
-    if (known && info) version = told(*info);
-    return known && info ? Answer::there : Answer::unknown;
+    const auto info = told(*file);
+    if (info) version = told(*info);
+    return info ? Answer::there : Answer::unknown;
 }
 
 // Whether the origin is given time to come back.

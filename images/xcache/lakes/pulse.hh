@@ -3,8 +3,12 @@
 
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+
+#include "reply.hh"
 
 namespace XrdCl {
 class FileSystem;
@@ -12,20 +16,22 @@ class FileSystem;
 
 namespace lakes {
 
-class Pulse {
+class Pulse {  // of one thread
   public:
     explicit Pulse(const std::string &server);  // host:port
     ~Pulse();
 
-    // Asks, and does not wait; not again while a question is open.
+    // Sees what was answered, and asks again; does not wait, and asks nothing while a question is open.
     void ask();
-    // Whether an answer has come in the last three seconds.
+    // Whether a question of the last three seconds was answered.
     bool beats() const;
 
   private:
-    struct Beat;
+    using Clock = std::chrono::steady_clock;
     const std::shared_ptr<XrdCl::FileSystem> server_;
-    const std::shared_ptr<Beat> beat_;
+    std::shared_ptr<Reply> reply_;
+    Clock::time_point asked_{};
+    std::optional<Clock::time_point> answered_;  // when that was asked which was answered last
 };
 
 }  // namespace lakes
