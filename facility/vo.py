@@ -8,91 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from facility import model, names
+from facility import names
 from facility.access import Login, SecretReference, Service, Tokens
+from facility.lakes import Cache, Lake, Robot, covers
 from facility.limits import Limits
-from facility.model import Https, Model, ObjectName, Origin, Prefix, Quantity, Scope
+from facility.model import Https, Model
 from facility.profiles import Profile, SharedVolume
 from facility.sharing import Batch
-
-
-class Lake(Model):
-    """A part of the data lake: a path prefix, its origin, and the audience and scopes that open it."""
-
-    prefix: Prefix = Field(description="Path prefix in the lake, such as /cms; no two VOs may hold the same.")
-    origin: Origin = Field(
-        description="Storage that holds the data: https://host:port (https, WebDAV) or root://host:port (XRootD); "
-        "paths there are the same as in the lake."
-    )
-    aliases: tuple[Origin, ...] = Field(
-        default=(),
-        max_length=16,
-        description="Further URLs under which the same storage is known, by https or root://, such as those of Rucio's "
-        "replicas; people's programs read what they name at the cache.",
-    )
-    audience: Annotated[str, Field(min_length=1, max_length=255)] = Field(
-        description="Audience of tokens for this lake; the origin accepts the same (WLCG profile: scheme://host:port)."
-    )
-    scopes: tuple[Scope, ...] = Field(
-        min_length=1,
-        max_length=64,
-        description="What a person's token for this lake may hold, such as storage.read:/embargoed; of other scopes "
-        "than storage.read, storage.stage and storage.poll notebooks and jobs get none.",
-    )
-    cache_scopes: tuple[Scope, ...] = Field(
-        default=("storage.read:/",),
-        min_length=1,
-        max_length=64,
-        description="Scopes of the cache's own token, for misses.",
-    )
-    scope_base: Annotated[str, Field(max_length=255)] | None = Field(
-        default=None, description="Lake path that the path / of a scope means; the prefix unless given."
-    )
-
-    @field_validator("scope_base")
-    @classmethod
-    def _base(cls, value: str | None) -> str | None:
-        return value if value in (None, "/") else model.prefix(str(value))
-
-    @property
-    def known_at(self) -> tuple[Origin, ...]:
-        """All URLs under which the storage is known."""
-        return (self.origin, *self.aliases)
-
-    @property
-    def base(self) -> str:
-        """Lake path that scope path `/` means (XRootD's `base_path`)."""
-        return self.scope_base or self.prefix
-
-
-class CacheQuota(Model):
-    """Most that is kept of a directory; beyond that, what was read longest ago goes."""
-
-    path: Prefix = Field(description="Directory of one of the VO's lakes, such as /cms/simulation.")
-    size: Quantity = Field(description="Most that the cache keeps of it.")
-
-
-class Cache(Model):
-    """The VO's XCache."""
-
-    replicas: Annotated[int, Field(ge=1, le=16)] = Field(
-        default=1,
-        description="Caches that share the VO's lakes, each of which keeps its part of the files; sizes and quotas are "
-        "of each.",
-    )
-    size: Quantity = Field(default="20Gi", description="Size of the cache's volume.")
-    storage_class: ObjectName | None = Field(
-        default=None, description="Class of the cache's volume; the cluster's default unless given."
-    )
-    prefetch: Literal["Ahead", "AsRead"] = Field(
-        default="Ahead",
-        description="Ahead: files come ahead of who reads them, best for whole files. AsRead: only the parts that are "
-        "read, best for analyses that need few columns of many files.",
-    )
-    drop_unused_days: Annotated[int, Field(ge=0, le=360)] = Field(
-        default=0, description="Days after which a file goes that nobody has read; 0: when the room is needed."
-    )
-    quotas: tuple[CacheQuota, ...] = Field(default=(), max_length=32, description="Directories that are kept small.")
 
 
 class Destination(Model):
@@ -210,6 +132,13 @@ class VirtualOrganizationSpec(Model):
         return self
 
     @model_validator(mode="after")
+    def _robot_for_its_lakes(self) -> Self:
+        wants = [lake.prefix for lake in self.lakes if lake.credential == "Robot"]
+        if wants and self.cache.robot is None:
+            raise ValueError(f"lake {wants[0]}: its credential is Robot, and cache.robot names none")
+        return self
+
+    @model_validator(mode="after")
     def _one_service_per_audience(self) -> Self:
         taken = {lake.audience for lake in self.lakes}
         for audience in (*taken, *(service.audience for service in self.services)):
@@ -233,11 +162,6 @@ class VirtualOrganizationSpec(Model):
         batch = self.batch.scopes if self.batch.enabled else ()
         parts = (self.login.scopes, *(one.scopes for one in self.lakes), *(one.scopes for one in self.services), batch)
         return tuple(dict.fromkeys(scope for part in parts for scope in part))
-
-
-def covers(prefix: str, path: str) -> bool:
-    """Whether `path` is `prefix` or lies below it, by whole path components (/cms does not cover /cms2)."""
-    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
 
 
 class Condition(Model):
@@ -291,6 +215,12 @@ class VirtualOrganization(Model):
             spec=VirtualOrganizationSpec.model_validate(obj.get("spec") or {}),
             status=VirtualOrganizationStatus.model_validate(obj.get("status") or {}),
         )
+
+    @property
+    def robot(self) -> Robot | None:
+        """Its robot; None where no lake wants one."""
+        wanted = any(lake.credential == "Robot" for lake in self.spec.lakes)
+        return self.spec.cache.robot if wanted else None
 
     @property
     def ready(self) -> bool:

@@ -35,6 +35,7 @@ class Credentials:
     def write(self, file: File, token: str, expires: float) -> None:
         """Put the token where the owner's jobs get it, in one step. Raises OSError."""
         home = self._directory / file.owner
+        self._directory.mkdir(mode=0o700, exist_ok=True)  # where HTCondor's container has not come that far yet
         home.mkdir(mode=0o700, exist_ok=True)
         partial = home / f".{file.service}.new"
         partial.unlink(missing_ok=True)

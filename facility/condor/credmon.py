@@ -3,7 +3,8 @@
 Every two seconds it asks the schedd which owners have jobs and what tokens these name, keeps those good, holds the jobs
 of people who must sign in again or are suspended, and tells HTCondor when its people, what limits them, or its
 configuration have changed. It can be ended and started at any time: all it knows is in the queue, in the files and at
-the broker. How it fares is in its log and in `credmon.status`; neither ever holds a token.
+the broker; while the queue cannot be read, it keeps the tokens that were needed last. How it fares is in its log and in
+`credmon.status`; neither ever holds a token.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from facility.condor import layout
+from facility.condor import layout, whole
 from facility.condor.credentials import Credentials
 from facility.condor.eviction import Eviction
 from facility.condor.jobs import OwnerJobs, QueueError, Queues
 from facility.condor.keeper import PERIOD, Keeper
 from facility.condor.reconfigure import Reconfigure, say
+from facility.condor.remembered import Remembered
 from facility.condor.suspension import Suspension
 from facility.condor.user_records import Records
 from facility.condor.waiting import Waiting
@@ -63,9 +65,13 @@ class Monitor:
         waiting: Waiting,
         records: Records,
         suspension: Suspension,
+        remembered: Remembered,
         eviction: Eviction | None = None,
     ) -> None:
         """`eviction`: ends running jobs, where the VO is closed."""
+        self._remembered = remembered
+        if not eviction:
+            keeper.remember(remembered.files())
         self._keeper, self._queues, self._reconfigure, self._status = keeper, queues, reconfigure, status
         self._waiting, self._records, self._suspension, self._eviction = waiting, records, suspension, eviction
         self._queue_problem = ""
@@ -83,6 +89,7 @@ class Monitor:
     def _close(self, eviction: Eviction) -> None:
         """Nobody has a token, and what runs ends; once HTCondor knows that it must not start again."""
         self._keeper.clear()
+        self._remembered.keep(())
         if self._reconfigure.problem:
             return
         if (jobs := self._read()) is not None:
@@ -102,6 +109,7 @@ class Monitor:
             self._keeper.renew()
             return
         self._keeper.round(jobs)
+        self._remembered.keep(self._keeper.wanted)
         self._waiting.look(jobs, self._keeper)
 
     def _read(self) -> tuple[OwnerJobs, ...] | None:
@@ -126,9 +134,7 @@ class Monitor:
             "reconfigure": self._reconfigure.problem,
             "owners": self._owners(),
         }
-        partial = self._status.with_name(f".{self._status.name}.new")
-        partial.write_text(json.dumps(status, indent=1) + "\n")
-        partial.rename(self._status)
+        whole.write(self._status, [json.dumps(status, indent=1), "\n"])
 
     def _owners(self) -> dict[str, dict[str, dict[str, object]]]:
         """How each token fares, by owner and service."""
@@ -149,8 +155,8 @@ def make(settings: Settings) -> Monitor:
     waiting = Waiting(time.time, say)
     eviction = Eviction(time.time, say) if settings.closed else None
     records, suspension = Records(layout.LIMITS, time.time, say), Suspension(time.time, say)
-    queues = Queues(os.environ)
-    return Monitor(keeper, queues, told, layout.CREDMON_STATUS, waiting, records, suspension, eviction)
+    queues, remembered = Queues(os.environ), Remembered(layout.CREDMON_REMEMBERED, say)
+    return Monitor(keeper, queues, told, layout.CREDMON_STATUS, waiting, records, suspension, remembered, eviction)
 
 
 def main() -> None:

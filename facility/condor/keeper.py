@@ -98,6 +98,13 @@ class Keeper:
         self.signed_out = {owner: why for owner, why in self.signed_out.items() if owner in owners}
         self.renew()
 
+    def remember(self, files: Iterable[File]) -> None:
+        """What jobs needed when the last monitor ended: until the queue can be read, that is what they need."""
+        now, found = self.now(), self.files.found()
+        self.wanted = frozenset(files)
+        self.running = frozenset(file.owner for file in self.wanted)
+        self.held |= {file: Held(now, found.get(file, 0.0)) for file in self.wanted}
+
     def renew(self) -> None:
         """Renew what is due, for the jobs of the last round: for when the queue cannot be read."""
         self._bury()

@@ -46,5 +46,7 @@ CREDENTIALS = MEMORY / "credentials"
 #: what the credential monitor should do (from CONFIG's ConfigMap), and how it fares
 CREDMON_SETTINGS = CONFIG.with_name("credmon.json")
 CREDMON_STATUS = MEMORY / "credmon.status"
+#: on the access point's volume: whose tokens it kept last
+CREDMON_REMEMBERED = LOCAL / "credmon" / "wanted.json"
 #: projected ServiceAccount token by which the credential monitor proves itself to the broker
 IDENTITY = Path("/var/run/identity/token")

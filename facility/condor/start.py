@@ -51,6 +51,7 @@ _DIRECTORIES = {
         Directory(layout.HISTORY, 0o755),
         Directory(layout.ACCOUNTING, 0o755, account=_FACILITY_ID),
         Directory(layout.CREDENTIALS, 0o700, own=False),
+        Directory(layout.CREDMON_REMEMBERED.parent, 0o700, own=False),
     ),
     # jobs of several accounts live below: they add nothing to it, and move nothing in it
     "ep": (

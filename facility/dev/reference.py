@@ -1,4 +1,4 @@
-"""`python -m facility.dev.reference`: writes the reference pages of the two kinds of objects from their models.
+"""`python -m facility.dev.reference`: writes the reference pages of the kinds of objects from their models.
 
 The pages are made of the same schema as the CRDs, so that what people read is what the API server checks.
 """
@@ -40,11 +40,17 @@ name at the hub, such as `cms-alice`, and belongs to the first subject that came
 Read it to see who has signed in and whether their tokens are renewed. Do not write it. Deleting it ends the person's
 session and gives the name free: see [how to](../how-to/add-a-vo.md#when-a-person-leaves) before doing so."""
 
+_DATASET = """\
+A part of the lake that a VO's caches are to hold: brought ahead of need, and kept if it is pinned. A site's
+administrator or a VO's manager writes it into the facility's namespace; [how to](../how-to/hold-datasets.md) says how,
+and what each reason of its condition asks for. Nothing in it is a secret."""
+
 
 def pages() -> dict[str, str]:
     """File name to text of every page."""
     return {
         "virtual-organization.md": page(crds.virtual_organizations(), _VO),
+        "cached-dataset.md": page(crds.cached_datasets(), _DATASET),
         "facility-user.md": page(crds.facility_users(), _USER) + reasons(),
     }
 

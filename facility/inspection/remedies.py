@@ -14,9 +14,9 @@ VO = {
     "IssuerMismatch": "correct spec.issuer: it is the claim iss of access tokens, letter by letter",
     "IssuerWithoutKeys": "tell the issuer's administrators that its jwks_uri has no RSA or EC key",
     "IssuerDiffersBySlash": "nothing, if spec.issuer is the claim iss of access tokens, letter by letter",
-    "SecretMissing": "create the Secret in the facility's namespace, with client_id and client_secret",
-    "SecretIncomplete": "give the Secret both client_id and client_secret",
-    "SecretReserved": "keep the client in a Secret of another name",
+    "SecretMissing": "create the Secret in the facility's namespace, with the keys that the sentence names",
+    "SecretIncomplete": "give the Secret the keys that the sentence names",
+    "SecretReserved": "name a Secret of the VO's own",
     "HostUnknown": "correct the host in network.allow, or have its name put into DNS",
 }
 #: reasons of a person's condition TokenReady

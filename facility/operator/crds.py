@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from facility import names
+from facility.datasets import CachedDatasetSpec, CachedDatasetStatus
 from facility.operator import rules
 from facility.operator.rules import Rule
 from facility.operator.text import dump
@@ -142,6 +143,22 @@ def facility_users() -> Schema:
     return _definition("FacilityUser", ["fu"], spec, status, columns, [rule])
 
 
+def cached_datasets() -> Schema:
+    """CRD of CachedDataset: whose it is never changes."""
+    rule = {"rule": "self.spec.vo == oldSelf.spec.vo", "message": "the VO of a CachedDataset never changes"}
+    columns = [
+        _column("VO", ".spec.vo"),
+        _column("Ready", _condition("Ready", "status")),
+        _column("Reason", _condition("Ready", "reason")),
+        _column("Progress", ".status.progress"),
+        _column("Pinned", ".spec.pinned", "boolean"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+        _column("Message", _condition("Ready", "message"), priority=1),
+    ]
+    spec, status = structural(CachedDatasetSpec), structural(CachedDatasetStatus)
+    return _definition("CachedDataset", ["cds"], ruled(spec, "spec", rules.CACHED_DATASET), status, columns, [rule])
+
+
 def _definition(
     kind: str, short: list[str], spec: Schema, status: Schema, columns: list[Schema], told: list[Schema]
 ) -> Schema:
@@ -181,9 +198,9 @@ def _definition(
 
 
 def render() -> str:
-    """Both definitions as one YAML stream, as charts/crds keeps it."""
+    """All definitions as one YAML stream, as charts/crds keeps it."""
     head = "# Made by `python3 -m facility.operator.crds` from the models: change those.\n"
-    return head + dump([virtual_organizations(), facility_users()])
+    return head + dump([virtual_organizations(), facility_users(), cached_datasets()])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from facility.names import BadNameError
-from facility.operator.facts import Facts, Issuer, clients_of, hosts_of, issuer_of
+from facility.operator.facts import Facts, Issuer, hosts_of, issuer_of, secrets_of
 from facility.operator.lookout import Lookout
 from facility.operator.mirrors import Mirrors
 from facility.operator.objects import Manifest
@@ -33,13 +33,14 @@ class Dereference:
     def facts(self, name: str) -> Facts:
         """All that is known about this VO and its people. Raises KeyError when there is none."""
         manifest = self._mirrors.vos[name]
-        clients = {name: self._mirrors.client_keys(name) for name in clients_of(manifest)}
+        secrets = {name: self._mirrors.secret_keys(name) for name in secrets_of(manifest)}
         return Facts(
             vos=(manifest,),
             users=tuple(self._mirrors.people(name)),
             issuers=self._issuers.answers(name),
-            clients={name: keys for name, keys in clients.items() if keys is not None},
+            secrets={name: keys for name, keys in secrets.items() if keys is not None},
             hosts=self._hosts.answers(name),
+            datasets=tuple(self._mirrors.datasets_of(name)),
         )
 
     def elders(self, name: str) -> list[VirtualOrganization]:

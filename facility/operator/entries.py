@@ -152,10 +152,22 @@ def pod(manifest: Manifest) -> Pod:
     )
 
 
-def virtual_organization(manifest: Manifest) -> Manifest:
-    """A VirtualOrganization, without the record of who has written it."""
+def without_trace(manifest: Manifest) -> Manifest:
+    """An object that is kept whole, without the record of who has written it."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
     return {**manifest, "metadata": meta}
+
+
+def vo_of(dataset: Manifest) -> str:
+    """Whose a CachedDataset is, which may be wrong in every way."""
+    vo = (dataset.get("spec") or {}).get("vo")
+    return vo if isinstance(vo, str) else ""
+
+
+def reason_of(dataset: Manifest) -> str:
+    """Why it is Ready, or is not."""
+    conditions = (dataset.get("status") or {}).get("conditions") or ()
+    return next((str(one.get("reason")) for one in conditions if one.get("type") == "Ready"), "")
 
 
 def _unplaced(condition: dict[str, Any], reason: str) -> bool:

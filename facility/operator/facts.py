@@ -27,15 +27,16 @@ class Issuer:
 class Facts:
     """What was found.
 
-    clients: by Secret name, the keys that have a value; a missing Secret is not in it. hosts: by host name of VOs'
-    network lists, its addresses, sorted; none while it has never been resolved.
+    secrets: by name, the keys that have a value; a missing Secret is not in it. hosts: by host name of VOs'
+    network lists, its addresses, sorted; none while it has never been resolved. datasets: CachedDataset objects.
     """
 
     vos: tuple[Manifest, ...] = ()
     users: tuple[Manifest, ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
-    clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    datasets: tuple[Manifest, ...] = ()
 
 
 def issuer_of(vo: Manifest) -> str:
@@ -58,10 +59,11 @@ def prefixes_of(vo: Manifest) -> frozenset[str]:
     return frozenset(prefix for prefix in found if isinstance(prefix, str) and prefix)
 
 
-def clients_of(vo: Manifest) -> frozenset[str]:
-    """The names of the client Secrets of an object that may be wrong in every way."""
+def secrets_of(vo: Manifest) -> frozenset[str]:
+    """The names of the Secrets that an object names, which may be wrong in every way."""
     spec = _dictionary(vo.get("spec"))
-    references = (spec.get("clientSecret"), _dictionary(spec.get("tokens")).get("exchangeClient"))
+    within = (_dictionary(spec.get("tokens")).get("exchangeClient"), _dictionary(spec.get("cache")).get("robot"))
+    references = (spec.get("clientSecret"), *within)
     found = (_dictionary(one).get("name") for one in references)
     return frozenset(name for name in found if isinstance(name, str) and name and "/" not in name)
 

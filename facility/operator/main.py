@@ -23,6 +23,7 @@ from facility import site as sites
 from facility.operator import serving
 from facility.operator.cluster import Cluster, ClusterError
 from facility.operator.cordon import Cordon
+from facility.operator.datasets import Datasets
 from facility.operator.discovery import Discovery
 from facility.operator.execute import Demand
 from facility.operator.gauges import Gauges
@@ -53,7 +54,13 @@ async def operate(site: Site, cluster: Cluster, public: str, identity: str, stop
     try:
         async with serving.serving(metrics, lambda: leader.held, *_ports()):
             if await _first(stop.wait(), leader.acquire()):
-                await _first(stop.wait(), leader.keep(), reconciler.run(), _meet_demand(world, reconciler, metrics))
+                datasets = Datasets(cluster, site, reconciler.mirrors.datasets, world.now)
+                parts = (
+                    reconciler.run(),
+                    _meet_demand(world, reconciler, metrics),
+                    datasets.run(lambda: reconciler.served),
+                )
+                await _first(stop.wait(), leader.keep(), *parts)
     finally:
         await leader.release()
         await discovery.close()

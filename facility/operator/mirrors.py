@@ -9,11 +9,20 @@ from facility import names
 from facility.operator import entries
 from facility.operator.cluster import Cluster
 from facility.operator.entries import Built, Held, Person
-from facility.operator.facts import clients_of, issuer_of, prefixes_of
+from facility.operator.facts import issuer_of, prefixes_of, secrets_of
 from facility.operator.index import Index
 from facility.operator.kinds import places
 from facility.operator.mirror import Mirror, Watched
-from facility.operator.objects import FACILITY_USER, SECRET, VIRTUAL_ORGANIZATION, Kind, Manifest, Reference, reference
+from facility.operator.objects import (
+    CACHED_DATASET,
+    FACILITY_USER,
+    SECRET,
+    VIRTUAL_ORGANIZATION,
+    Kind,
+    Manifest,
+    Reference,
+    reference,
+)
 from facility.operator.rivals import Rivals
 from facility.operator.secrets import OWN
 from facility.site import Site
@@ -46,8 +55,10 @@ class Mirrors:
             return lambda: restarted(watched.kind.kind)
 
         vos, users = Watched(VIRTUAL_ORGANIZATION, self._space), Watched(FACILITY_USER, self._space)
-        self.vos = Mirror(cluster, vos, entries.virtual_organization, self._vo_changed, again(vos))
+        self.vos = Mirror(cluster, vos, entries.without_trace, self._vo_changed, again(vos))
         self.users = Mirror(cluster, users, entries.person, self._person_changed, again(users))
+        datasets = Watched(CACHED_DATASET, self._space)
+        self.datasets = Mirror(cluster, datasets, entries.without_trace, self._dataset_changed, again(datasets))
         self._secrets: dict[str, Mirror[Held]] = {}
         for space in dict.fromkeys((site.namespaces.facility, site.namespaces.batch)):
             watched = Watched(SECRET, space, _SECRETS)
@@ -73,13 +84,17 @@ class Mirrors:
                 group.create_task(mirror.run())
 
     def _all(self) -> Iterable[Mirror[Manifest] | Mirror[Person] | Mirror[Held] | Mirror[Built]]:
-        return [self.vos, self.users, *self._secrets.values(), *self._owned.values()]
+        return [self.vos, self.users, self.datasets, *self._secrets.values(), *self._owned.values()]
 
     # what is known
 
     def people(self, vo: str) -> list[Manifest]:
         """The FacilityUsers of a VO, in the order of their names."""
         return [self.users[name].manifest(name) for name in sorted(self._people.of(vo))]
+
+    def datasets_of(self, vo: str) -> list[Manifest]:
+        """The CachedDatasets of a VO, in the order of their names."""
+        return [one for _, one in sorted(self.datasets.items()) if entries.vo_of(one) == vo]
 
     def built(self, ref: Reference) -> Built | None:
         """An object of the operator's as it stands, None if there is none."""
@@ -97,7 +112,7 @@ class Mirrors:
         """A VO's own TLS Secrets."""
         return self._certificates.of(vo)
 
-    def client_keys(self, name: str) -> frozenset[str] | None:
+    def secret_keys(self, name: str) -> frozenset[str] | None:
         """The keys with a value of a Secret in the facility's namespace; None if there is no such Secret."""
         found = self._secrets[self._space].get(name)
         return found.keys if found else None
@@ -121,7 +136,7 @@ class Mirrors:
     # what has changed
 
     def _vo_changed(self, name: str, before: Manifest | None, after: Manifest | None, own: bool) -> None:
-        named, names_now = (clients_of(one) if one else frozenset() for one in (before, after))
+        named, names_now = (secrets_of(one) if one else frozenset() for one in (before, after))
         for client in named - names_now:
             self._clients.move(name, client, None)
         for client in names_now - named:
@@ -138,6 +153,12 @@ class Mirrors:
             self._news(UIDS)  # and the VO when they have got it
         else:
             for vo in {one.vo for one in (before, after) if one and one.vo}:
+                self._news(vo)
+
+    def _dataset_changed(self, _name: str, before: Manifest | None, after: Manifest | None, _own: bool) -> None:
+        """What its caches are told follows from its spec, and from whether it is done."""
+        if _told(before) != _told(after):
+            for vo in {entries.vo_of(one) for one in (before, after) if one} - {""}:
                 self._news(vo)
 
     def _secret_in(self, space: str) -> Callable[[str, Held | None, Held | None, bool], None]:
@@ -162,6 +183,11 @@ class Mirrors:
                     self._news(vo or SITE)
 
         return changed
+
+
+def _told(dataset: Manifest | None) -> object:
+    """What of a dataset its VO's caches are told."""
+    return dataset and (dataset.get("spec"), dataset["metadata"].get("generation"), entries.reason_of(dataset))
 
 
 def _matter(vo: Manifest | None) -> object:

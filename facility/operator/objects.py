@@ -12,6 +12,7 @@ CUSTOM = f"{names.API_GROUP}/{names.API_VERSION}"
 TLS = "tls"
 
 _PLURALS = {
+    "CachedDataset": "cacheddatasets",
     "ConfigMap": "configmaps",
     "Event": "events",
     "FacilityUser": "facilityusers",
@@ -76,6 +77,7 @@ ROLE = Kind("rbac.authorization.k8s.io/v1", "Role")
 PRIORITY_CLASS = Kind("scheduling.k8s.io/v1", "PriorityClass")
 LEASE = Kind("coordination.k8s.io/v1", "Lease")
 EVENT = Kind("events.k8s.io/v1", "Event")
+CACHED_DATASET = Kind(CUSTOM, "CachedDataset")
 FACILITY_USER = Kind(CUSTOM, "FacilityUser")
 VIRTUAL_ORGANIZATION = Kind(CUSTOM, "VirtualOrganization")
 

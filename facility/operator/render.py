@@ -1,7 +1,7 @@
 """`facility render -f vo.yaml --site site.yaml`: what the operator would write for VOs, to read.
 
 Nothing is asked of a cluster, an issuer or a name server: VOs are taken as they stand, without people, as if their
-issuers answered and their clients' Secrets were there. What is wrong with them by themselves, or between them, is told.
+issuers answered and their Secrets were there. What is wrong with them by themselves, or between them, is told.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import yaml
 
 from facility import site as sites
 from facility.operator.build import everything
-from facility.operator.facts import Facts, Issuer, clients_of, issuer_of
+from facility.operator.facts import Facts, Issuer, issuer_of, secrets_of
 from facility.operator.objects import Manifest
 from facility.operator.text import dump
 from facility.operator.validate import NETWORK, RefusedVO, ValidatedVO, validate
 
-_CLIENT = frozenset({"client_id", "client_secret"})
+_KEYS = frozenset({"client_id", "client_secret", "tls.crt", "tls.key"})
 
 
 class RenderError(ValueError):
@@ -31,8 +31,8 @@ def judged(documents: Iterable[object]) -> list[ValidatedVO]:
     """The VOs of a file. Raises RenderError."""
     vos = tuple(_object(document) for document in documents if document)
     issuers = {issuer: Issuer(issuer, keys=1) for one in vos if (issuer := issuer_of(one))}
-    clients = {client: _CLIENT for one in vos for client in clients_of(one)}
-    verdicts = validate(Facts(vos, (), issuers, clients))
+    secrets = {secret: _KEYS for one in vos for secret in secrets_of(one)}
+    verdicts = validate(Facts(vos, (), issuers, secrets))
     wrong = [one for one in verdicts if isinstance(one, RefusedVO)]
     if wrong:
         told = (f"{one.name}: {problem.reason}: {problem.message}" for one in wrong for problem in one.problems)

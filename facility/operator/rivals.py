@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from facility.vo import covers
+from facility.lakes import covers
 
 
 class Rivals:

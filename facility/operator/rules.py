@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from facility import names
 from facility.access import RESERVED_SERVICES, Audience, ClientName
+from facility.lakes import Subject, VomsAttribute, VomsName
 from facility.model import ObjectName, Quantity, Scope, Slug
 from facility.operator.metadata import NETWORKS
 from facility.operator.validate import RESERVED as RESERVED_SECRETS
@@ -52,6 +53,9 @@ PATTERNS = {
     _pattern(ObjectName): "use lower-case letters, digits, hyphens and dots, a letter or digit first and last",
     _pattern(Scope): "a scope has printable ASCII characters without space, quote and backslash: list each by itself",
     _pattern(Audience): "an audience has printable ASCII characters without space",
+    _pattern(Subject): "write a subject as /O=Example/CN=voms.example.org, without quotes and backslashes",
+    _pattern(VomsName): "a VO's name has letters, digits, dots, underscores and hyphens, a letter or digit first",
+    _pattern(VomsAttribute): "write an attribute as /cms/Role=production",
     _pattern(ClientName): "a client_id has printable ASCII characters without space",
 }
 _URL = (
@@ -67,7 +71,7 @@ _PATH = Rule(
 )
 _SECRET = Rule(
     f"!self.matches(r'^({RESERVED_SECRETS.pattern})$')",
-    "that is a Secret of the facility itself: keep the client's id and secret in one of its own",
+    "that is a Secret of the facility itself: name one of the VO's own",
 )
 _NO_COMPUTE = Rule(
     f"!self.matches(r'^{names.COMPUTE_AUDIENCE.pattern}$')",
@@ -88,6 +92,10 @@ OBJECT = (
     ),
 )
 #: by the place in an object, [] for each of a list
+CACHED_DATASET: dict[str, tuple[Rule, ...]] = {
+    "spec.vo": (Rule(f"self.matches('^{names.VO_NAME.pattern}$')", "the name of a VirtualOrganization, such as cms"),),
+    "spec.paths[]": (_PATH,),
+}
 VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
     "spec.logo": (
         Rule(
@@ -104,6 +112,7 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
     ),
     "spec.clientSecret.name": (_SECRET,),
     "spec.tokens.exchangeClient.name": (_SECRET,),
+    "spec.cache.robot.name": (_SECRET,),
     "spec.lakes": (
         Rule(
             "self.all(a, self.exists_one(b, b.prefix == a.prefix || b.prefix.startsWith(a.prefix + '/')))",
@@ -125,6 +134,11 @@ VIRTUAL_ORGANIZATION: dict[str, tuple[Rule, ...]] = {
     ),
     "spec.lakes[].scopeBase": (Rule(f"self == '/' || ({_PATH.rule})", f"{_PATH.message}; or / alone"),),
     "spec": (
+        Rule(
+            "!has(self.lakes) || !self.lakes.exists(l, has(l.credential) && l.credential == 'Robot') || "
+            "(has(self.cache) && has(self.cache.robot))",
+            "a lake's credential is Robot: name the robot's Secret in cache.robot",
+        ),
         Rule(
             "!has(self.services) || !has(self.lakes) || "
             "self.services.all(s, !self.lakes.exists(l, l.audience == s.audience))",

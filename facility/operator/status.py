@@ -6,20 +6,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from facility.operator.objects import Manifest
-from facility.operator.validate import CLIENT, ISSUER, NETWORK, READY, Problem, RefusedVO, ValidatedVO, Verdict
+from facility.operator.validate import CLIENT, ISSUER, NETWORK, READY, ROBOT, Problem, RefusedVO, ValidatedVO, Verdict
 
 _GOOD = {
     READY: ("Served", "everything of this VO is in place"),
     ISSUER: ("Answered", "the issuer's discovery document and signing keys were read"),
     CLIENT: ("Found", "the client's id and secret are there"),
     NETWORK: ("Resolved", "every host of network.allow has an address"),
+    ROBOT: ("Found", "whatever the VO's robot needs is there"),
 }
 _SUSPENDED = (
     "the VO is suspended: nobody signs in, no token is given, its jobs are held and its cache is stopped; nothing is "
     "lost, and spec.suspended: false opens it again"
 )
 _REMOVING = "the VO is being removed: its people's sessions are ended and its pods stopped before the object goes"
-_Found = tuple[str, str, str]
+#: status, reason and sentence of a condition
+Finding = tuple[str, str, str]
 
 
 def status(
@@ -36,15 +38,15 @@ def status(
     """
     before = {one["type"]: one for one in previous.get("conditions") or []}
     found = _findings(verdict, failure)
-    conditions = [_condition(kind, found[kind], before.get(kind), generation, now) for kind in _GOOD]
+    conditions = [condition(kind, found[kind], before.get(kind), generation, now) for kind in _GOOD]
     others = [one for kind, one in before.items() if kind not in found]
     users = len(verdict.users) if isinstance(verdict, ValidatedVO) else previous.get("users")
     result = {"observedGeneration": generation, "users": users, "conditions": conditions + others}
     return {key: value for key, value in result.items() if value is not None}
 
 
-def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, _Found]:
-    found: dict[str, _Found] = {kind: ("True", *text) for kind, text in _GOOD.items()}
+def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, Finding]:
+    found: dict[str, Finding] = {kind: ("True", *text) for kind, text in _GOOD.items()}
     if isinstance(verdict, RefusedVO):
         found |= _refused(verdict)
     elif verdict.vo.closed:
@@ -60,7 +62,7 @@ def _findings(verdict: Verdict, failure: Problem | None) -> dict[str, _Found]:
     return found
 
 
-def _refused(verdict: RefusedVO) -> dict[str, _Found]:
+def _refused(verdict: RefusedVO) -> dict[str, Finding]:
     found = _as_told(verdict.problems)
     if verdict.vo is None:  # an object that cannot be read names nothing to look at
         looked = (kind for kind in _GOOD if kind != READY)
@@ -69,23 +71,24 @@ def _refused(verdict: RefusedVO) -> dict[str, _Found]:
     return {**found, READY: ("False", ordered[0].reason, "; ".join(problem.message for problem in ordered))}
 
 
-def _closed(verdict: ValidatedVO) -> _Found:
+def _closed(verdict: ValidatedVO) -> Finding:
     return ("False", "Removing", _REMOVING) if verdict.vo.deleting else ("False", "Suspended", _SUSPENDED)
 
 
-def _served(warnings: tuple[Problem, ...]) -> _Found:
+def _served(warnings: tuple[Problem, ...]) -> Finding:
     troubles = [one for one in warnings if one.state != "True"]
     before = "served from what is known" if troubles else "everything of this VO is in place, but"
     return "True", "Served", f"{before}: {(troubles or list(warnings))[0].message}"
 
 
-def _as_told(problems: tuple[Problem, ...]) -> dict[str, _Found]:
+def _as_told(problems: tuple[Problem, ...]) -> dict[str, Finding]:
     """The first of each condition, the serious before those that pass."""
     ordered = sorted(problems, key=lambda one: one.passing)
     return {one.condition: (one.state, one.reason, one.message) for one in reversed(ordered)}
 
 
-def _condition(kind: str, found: _Found, before: dict[str, Any] | None, generation: int, now: float) -> Manifest:
+def condition(kind: str, found: Finding, before: dict[str, Any] | None, generation: int, now: float) -> Manifest:
+    """A condition (API conventions, `metav1.Condition`), whose time is that of the one before while its status is."""
     state, reason, message = found
     since = before.get("lastTransitionTime") if before and before.get("status") == state else None
     return {

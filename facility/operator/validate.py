@@ -10,17 +10,20 @@ from typing import Literal
 from pydantic import ValidationError
 
 from facility import names
+from facility.datasets import CachedDataset
+from facility.lakes import covers
 from facility.operator import metadata
 from facility.operator.facts import Facts
 from facility.operator.objects import Manifest
 from facility.tokens.claims import same_issuer
 from facility.users import SUBJECT, FacilityUser
-from facility.vo import VirtualOrganization, covers
+from facility.vo import VirtualOrganization
 
 READY, ISSUER, CLIENT, NETWORK = "Ready", "IssuerReachable", "ClientReady", "NetworkReady"
-#: Secrets that the hub must never be given as somebody's client
+ROBOT = "RobotReady"
+#: Secrets that nobody must be given as a client's or a robot's
 RESERVED = re.compile(r"facility-ca|hub-secrets|broker-key|pool-key|(tls|session|ep|sh\.helm)[-.].*")
-_CLIENT_KEYS = ("client_id", "client_secret")
+_CLIENT_KEYS, _ROBOT_KEYS = ("client_id", "client_secret"), ("tls.crt", "tls.key")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class ValidatedVO:
     vo: VirtualOrganization
     users: tuple[FacilityUser, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    datasets: tuple[CachedDataset, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -117,10 +121,21 @@ def judge(
         return RefusedVO(name, (Problem(READY, "BadName", str(error)),))
     except ValidationError as error:
         return RefusedVO(name, (Problem(READY, "BadSpec", spec_error(error)),))
-    problems = (*_unusable(vo), *_conflicts(vo, elders), *_outside(vo, facts), *_hosts(vo, facts))
+    problems = (*_unusable(vo), *_conflicts(vo, elders), *_outside(vo, facts), *_hosts(vo, facts), *_robot(vo, facts))
     if all(problem.passing for problem in problems):
-        return ValidatedVO(vo, tuple(users), problems, _addresses(vo, facts))
+        return ValidatedVO(vo, tuple(users), problems, _datasets(vo, facts), _addresses(vo, facts))
     return RefusedVO(name, problems, vo)
+
+
+def _datasets(vo: VirtualOrganization, facts: Facts) -> tuple[CachedDataset, ...]:
+    """What its caches are to hold; a malformed object is nothing to them."""
+    found = []
+    for manifest in facts.datasets:
+        try:
+            found.append(CachedDataset.parse(manifest))
+        except ValidationError:
+            continue
+    return tuple(one for one in found if one.spec.vo == vo.name)
 
 
 def _outside(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
@@ -201,18 +216,26 @@ def _addresses(vo: VirtualOrganization, facts: Facts) -> dict[str, tuple[str, ..
 
 def _client(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
     for name in vo.spec.client_secrets:
-        yield from _secret(name, facts)
+        yield from _secret(name, CLIENT, _CLIENT_KEYS, facts)
 
 
-def _secret(name: str, facts: Facts) -> Iterable[Problem]:
+def _robot(vo: VirtualOrganization, facts: Facts) -> Iterable[Problem]:
+    """A cache that runs keeps what it has of its robot; one that is to begin would wait for the Secret for ever."""
+    if vo.robot:
+        for problem in _secret(vo.robot.name, ROBOT, _ROBOT_KEYS, facts):
+            passing = problem.reason != "SecretReserved" and (_served(vo) or bool(vo.closed))
+            yield replace(problem, passing=passing)
+
+
+def _secret(name: str, condition: str, wanted: Sequence[str], facts: Facts) -> Iterable[Problem]:
     if RESERVED.fullmatch(name):
-        yield Problem(CLIENT, "SecretReserved", f"Secret {name} is the facility's own; keep the client in another")
+        yield Problem(condition, "SecretReserved", f"Secret {name} is the facility's own: name another")
         return
-    keys = facts.clients.get(name)
+    keys = facts.secrets.get(name)
     if keys is None:
-        text = f"Secret {name} is missing: create it with the keys client_id and client_secret"
-        yield Problem(CLIENT, "SecretMissing", text)
+        text = f"Secret {name} is missing: create it with the keys {' and '.join(wanted)}"
+        yield Problem(condition, "SecretMissing", text)
         return
-    missing = [key for key in _CLIENT_KEYS if key not in keys]
+    missing = [key for key in wanted if key not in keys]
     if missing:
-        yield Problem(CLIENT, "SecretIncomplete", f"Secret {name} lacks a value for {' and '.join(missing)}")
+        yield Problem(condition, "SecretIncomplete", f"Secret {name} lacks a value for {' and '.join(missing)}")

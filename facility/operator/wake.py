@@ -17,7 +17,7 @@ from facility.operator.objects import CONFIG_MAP, POD, Manifest, Reference, labe
 
 _LOG = logging.getLogger(__name__)
 #: parts whose pods read a ConfigMap again while they run
-_READERS = ("access-point", "cm")
+_READERS = ("access-point", "cm", "xcache")
 ANNOTATION = f"{names.API_GROUP}/touched"
 #: seconds between the two touches
 LATER = 3.0

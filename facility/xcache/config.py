@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from facility import names, quantity
+from facility.datasets import CachedDataset
 from facility.keycache import settings as keycache
 from facility.site import Site
 from facility.vo import VirtualOrganization
-from facility.xcache import lakes, places, scitokens
+from facility.xcache import datasets, lakes, places, scitokens
 from facility.xcache.text import CacheConfigError, safe
 
 #: files that the plug-in reads again while it runs
 _WATCHED = f"{places.CONFIG}/{places.LAKES} {places.CONFIG}/{places.REPLICAS}"
+#: what it is to hold, and where it writes down how far that is
+_DATASETS = f"{places.CONFIG}/{places.DATASETS} {places.VOLUME}/{places.ACCOUNTING_FOLDER}/{places.PROGRESS}"
+#: files of pinned datasets are compared with their origin so much less often than those that people read
+_ROUNDS = 10
 #: environment variable: the pod's name
 POD = "POD_NAME"
 #: blocks that come ahead of a reader
@@ -53,7 +59,7 @@ xrootd.mongstream pfc use flush 5s send nohdr 127.0.0.1:{places.MONITOR_PORT}
 """
 
 
-def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
+def files(vo: VirtualOrganization, site: Site, wanted: Sequence[CachedDataset] = ()) -> dict[str, str]:
     """The cache's ConfigMap: file name to content. Raises CacheConfigError with what to change in the VO's object."""
     if not vo.spec.lakes:
         raise CacheConfigError(f"VO {vo.name} has no lakes, so it has no cache")
@@ -63,8 +69,9 @@ def files(vo: VirtualOrganization, site: Site) -> dict[str, str]:
         places.LAKES: lakes.render(vo),
         places.QUOTAS: _quotas(vo),
         places.REPLICAS: _replicas(vo, site),
+        places.DATASETS: datasets.render(vo, wanted),
         keycache.ISSUERS: keycache.lines([safe("issuer", vo.spec.issuer)]),
-    }
+    } | _vomses(vo)
 
 
 def render(vo: VirtualOrganization, site: Site) -> str:
@@ -97,6 +104,15 @@ def _quotas(vo: VirtualOrganization) -> str:
     return "".join(f"{safe('quota path', one.path)}/ {size(one.size)}\n" for one in vo.spec.cache.quotas)
 
 
+def _vomses(vo: VirtualOrganization) -> dict[str, str]:
+    """For voms-proxy-init, a line for each server; the model lets no quote into it."""
+    voms = vo.robot.voms if vo.robot else None
+    if voms is None:
+        return {}
+    lines = (f'"{voms.vo}" "{one.host}" "{one.port}" "{one.subject}" "{voms.vo}"\n' for one in voms.servers)
+    return {places.VOMSES: "".join(lines)}
+
+
 def _cache(site: Site) -> str:
     """Everything but who may read is the plug-in's: it maps paths to origins, so `all.export` only says that nothing is
     written. cschk: pages on disk have checksums. On the way TLS covers them already, where checksums cost the origin
@@ -107,7 +123,7 @@ ofs.osslib libXrdPss.so
 ofs.osslib ++ {places.PLUGIN} {_WATCHED} {places.DATA} {site.cache.fresh}
 ofs.ckslib * libXrdPss.so
 ofs.ckslib ++ {places.PLUGIN}
-ofs.preplib {places.PLUGIN} {site.cache.staging}
+ofs.preplib {places.PLUGIN} {site.cache.staging} {_DATASETS} {_ROUNDS * site.cache.fresh}
 pss.cachelib libXrdPfc.so
 pss.origin =https,roots,root
 pss.ciosync 10 18
@@ -122,18 +138,33 @@ pfc.trace warning
 
 def environment(vo: VirtualOrganization, site: Site) -> dict[str, str]:
     """Environment of the cache's container; it holds no secret. It refers to the pod's name, POD."""
-    return keycache.environment() | {
-        "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request over https, and for each login over root://
-        "X509_CERT_FILE": places.TRUST,  # the origin's certificate is checked against it
-        "XDG_CACHE_HOME": places.KEYS,
-        "XRD_HTTPSLOWRATEBYTESSEC": "0",  # a slow reader of a cold file is not cut off after a minute
-        "XRD_STREAMERRORWINDOW": "5",  # seconds after which an origin that was away is tried again
-        # a root:// origin that is away fails a read after seconds; XRootD's own wait is five times two minutes
-        "XRD_CONNECTIONWINDOW": "10",
-        "XRD_CONNECTIONRETRY": "2",
-        places.HERE: f"{names.host(f'$({POD})', site.namespaces.facility)}:{names.XROOTD_PORT}",
-        places.SIZE: str(size(vo.spec.cache.size)),
-        places.UNUSED: str(vo.spec.cache.drop_unused_days),
+    return (
+        keycache.environment()
+        | {
+            "BEARER_TOKEN_FILE": places.TOKEN,  # read for each request over https, and for each login over root://
+            "X509_CERT_FILE": places.TRUST,  # the origin's certificate is checked against it
+            "XRD_PLUGINCONFDIR": places.CLIENT_PLUGINS,  # files come with their first bytes (lakes/beginning.hh)
+            "XDG_CACHE_HOME": places.KEYS,
+            "XRD_HTTPSLOWRATEBYTESSEC": "0",  # a slow reader of a cold file is not cut off after a minute
+            "XRD_STREAMERRORWINDOW": "5",  # seconds after which an origin that was away is tried again
+            # a root:// origin that is away fails a read after seconds; XRootD's own wait is five times two minutes
+            "XRD_CONNECTIONWINDOW": "10",
+            "XRD_CONNECTIONRETRY": "2",
+            places.HERE: f"{names.host(f'$({POD})', site.namespaces.facility)}:{names.XROOTD_PORT}",
+            places.SIZE: str(size(vo.spec.cache.size)),
+            places.UNUSED: str(vo.spec.cache.drop_unused_days),
+        }
+        | (_gsi() if vo.robot else {})
+    )
+
+
+def _gsi() -> dict[str, str]:
+    """XRootD's X.509 as a client. Not X509_USER_PROXY: what that names is read once, for TLS, and expires there. No
+    revocation lists: TLS knows of none here either."""
+    return {
+        "XrdSecGSIUSERPROXY": places.ROBOT,
+        "XrdSecGSICADIR": places.AUTHORITIES,
+        "XrdSecGSICRLCHECK": "0",
     }
 
 

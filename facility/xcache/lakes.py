@@ -11,10 +11,14 @@ from facility.model import ORIGIN_PORTS
 from facility.vo import VirtualOrganization
 from facility.xcache.text import CacheConfigError, safe
 
+_SHOWN = {"Token": "", "Robot": " robot"}
+
 
 def render(vo: VirtualOrganization) -> str:
-    """A line `<prefix> <origin>` for each lake. Raises CacheConfigError with what to change in the VO's object."""
-    return "".join(f"{safe('prefix', lake.prefix)} {origin(lake.origin)}\n" for lake in vo.spec.lakes)
+    """A line `<prefix> <origin> [robot]` for each lake. Raises CacheConfigError with what to change in the object."""
+    return "".join(
+        f"{safe('prefix', one.prefix)} {origin(one.origin)}{_SHOWN[one.credential]}\n" for one in vo.spec.lakes
+    )
 
 
 def origin(url: str) -> str:

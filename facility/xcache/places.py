@@ -27,6 +27,13 @@ ACCOUNTING_FOLDER = "accounting"
 ACCOUNTING = "/var/lib/accounting"
 #: where XRootD itself looks for that folder
 STATISTICS = f"{DATA}/pfc-stats"
+#: Secret of the VO's robot, mounted in one container alone (facility.xcache.robot), which makes of it: its proxy, the
+#: authorities as GSI wants them, of what the proxy is, and a file that says that it has tried
+ROBOT_SECRET = "/etc/facility/robot"  # noqa: S105 - a path
+ROBOT = f"{RUN}/robot.pem"
+ROBOT_CERTIFICATE, ROBOT_KEY = f"{RUN}/robot.crt", f"{RUN}/robot.key"
+ROBOT_OF, ROBOT_TRIED = f"{RUN}/robot.of", f"{RUN}/robot.tried"
+AUTHORITIES = f"{RUN}/authorities"
 #: which packages the image has
 PACKAGES = "/usr/share/facility/packages.txt"
 #: the cache's own token, kept by the agent beside it
@@ -34,12 +41,18 @@ TOKEN = "/run/token/lake"  # noqa: S105 - a path
 
 #: the image's own plug-in, which gives paths their origins and keeps what is cached fresh (images/xcache/lakes)
 PLUGIN = "/usr/lib/facility/liblakes.so"
+#: where XRootD's client of this process looks for plug-ins first
+CLIENT_PLUGINS = "/usr/lib/facility/client.plugins.d"
 
 XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
 LAKES = "lakes"
 REPLICAS = "replicas"
 QUOTAS = "quotas"
+VOMSES = "vomses"
+DATASETS = "datasets"
+#: how far those are, in ACCOUNTING
+PROGRESS = "datasets.json"
 #: copies, because xrootd takes no key that others may read
 TLS_CERTIFICATE = f"{RUN}/tls.crt"
 TLS_KEY = f"{RUN}/tls.key"
@@ -55,6 +68,10 @@ VO = "XCACHE_VO"
 HERE = "XCACHE_HERE"
 #: environment variable: how many bytes of the volume the cache may fill
 SIZE = "XCACHE_SIZE"
+#: environment variable: what the robot asks VOMS for, such as cms:/cms/Role=production; empty: nothing
+VOMS = "XCACHE_VOMS"
+#: environment variables: the proxy for XRootD's https client, which fails all requests if there is no such file
+HTTPS_PROXY_FILES = ("XRD_HTTPCLIENTCERTFILE", "XRD_HTTPCLIENTKEYFILE")
 #: environment variable: days after which a file goes that nobody has read; 0: none goes for that
 UNUSED = "XCACHE_UNUSED_DAYS"
 

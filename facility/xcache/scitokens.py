@@ -5,7 +5,8 @@ One issuer, the VO's. Only capabilities count (`storage.read:/path`), whatever g
 
 from __future__ import annotations
 
-from facility.vo import Lake, VirtualOrganization, covers
+from facility.lakes import Lake, covers
+from facility.vo import VirtualOrganization
 from facility.xcache.text import CacheConfigError, safe, setting
 
 

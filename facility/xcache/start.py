@@ -25,6 +25,8 @@ def main() -> None:
     volume = os.statvfs(places.VOLUME)
     unused = int(os.environ[places.UNUSED])
     prepare(Path("/"), configuration(size, volume.f_frsize * volume.f_blocks, unused))
+    if Path(places.ROBOT).exists():
+        os.environ |= dict.fromkeys(places.HTTPS_PROXY_FILES, places.ROBOT)
     os.execvp("xrootd", ["xrootd", "-c", f"{places.RUN}/{places.XROOTD_CONFIG}", "-n", "xcache"])  # noqa: S606, S607
 
 

@@ -7,14 +7,12 @@ do not fit each other. So nothing has to be restarted, only the copies kept.
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from facility.xcache import places
+from facility.xcache import pairs, places
 from facility.xcache.places import below
 
 #: seconds between two looks; the kubelet itself needs up to two minutes to bring a changed Secret
@@ -23,32 +21,16 @@ PERIOD = 20.0
 
 def install(root: Path = Path("/")) -> bool:
     """Copy the mounted pair where it is another than the copies; whether it was. Raises OSError."""
-    mounted = (below(root, places.TLS) / "tls.crt").resolve(strict=True).parent  # both out of one state of the Secret
-    pair = [
-        (below(root, places.TLS_KEY), (mounted / "tls.key").read_bytes()),
-        (below(root, places.TLS_CERTIFICATE), (mounted / "tls.crt").read_bytes()),
-    ]
+    certificate, key = pairs.mounted(root, places.TLS)
+    pair = [(below(root, places.TLS_KEY), key), (below(root, places.TLS_CERTIFICATE), certificate)]
     changed = [one for one in pair if not _holds(*one)]
     for path, content in changed:
-        _write(path, content)
+        pairs.write(path, content)
     return bool(changed)
 
 
 def _holds(path: Path, content: bytes) -> bool:
     return path.is_file() and path.read_bytes() == content
-
-
-def _write(path: Path, content: bytes) -> None:
-    """By renaming, because xrootd may read at any moment; for its owner alone from the first byte on."""
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(partial).chmod(0o400)
-        Path(partial).rename(path)
-    except OSError:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 class Renewal:

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from facility.dev.lake import made
-from tests.bench import cache_reader
+from tests.bench import cache_reader, relay
 from tests.bench.cache_rig import TAPE, UID, VO, Rig, Server, rig
 from tests.bench.figures import RESULTS, Row, publish, row, table
 
@@ -34,6 +34,8 @@ SCHEMES = ("root", "https")
 #: what else serves the same files warm, and what that is
 PEERS = {"root": ("bare",), "https": ("nginx", "squid")}
 NAMES = {"bare": "XRootD without TLS, tokens, cache", "nginx": "nginx over TLS", "squid": "squid over TLS"}
+#: seconds there and back
+FAR = 0.04
 #: files and events of the analysis; MiB a second of the slow origin
 MADE, EVENTS, SLOW = 6, 500_000, 8
 
@@ -71,7 +73,7 @@ def test_a_cache_costs_little(stand: Rig) -> None:
     servers |= {"origin": stand.origin(), "bare": stand.bare(), "nginx": stand.nginx()}
     servers |= {"tape": stand.origin(TAPE, f"{SLOW}m"), "squid": stand.squid(servers["nginx"])}
     rows: dict[str, Row] = {}
-    for part in (warm, cold, crowds, analyses):
+    for part in (warm, cold, far, crowds, analyses):
         rows |= part(stand, servers)
         print("\n" + table(rows), flush=True)  # should a later part fail, these figures are not lost
     publish("cache", rows)
@@ -83,6 +85,7 @@ class Load:
 
     stand: Rig
     kind: str
+    count: int = COUNT
 
     @property
     def unit(self) -> str:
@@ -99,7 +102,7 @@ class Load:
         url = server.url(scheme, f"/{VO}/{folder}/{self.kind}")
         if self.kind == "big":
             return self.stand.read(READER, what="big", url=url, size=BIG)["rate"]
-        return self.stand.read(READER, what="small", base=url, count=COUNT, size=SMALL, at_once=AT_ONCE)["rate"]
+        return self.stand.read(READER, what="small", base=url, count=self.count, size=SMALL, at_once=AT_ONCE)["rate"]
 
 
 def warm(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
@@ -148,6 +151,26 @@ def cold(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
             told = f"squid {squid:.0f} {load.unit}; nginx, which it reads from, {rates['nginx']:.0f}"
             rows[f"{key}_squid"] = row(round(squid / rates["nginx"], 2), "", beside=told)
     return rows
+
+
+def far(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:
+    """P8 of small files whose storage is as far away as another country is, where what counts is how often it is asked:
+    one that says of which version the bytes are (nginx, as dCache and StoRM do), and XRootD, which does not."""
+    return {
+        "P8_far": distant(stand, servers["nginx"], "nginx, which says of which version bytes are"),
+        "P8_far_xrootd": distant(stand, servers["origin"], "XRootD, which does not"),
+    }
+
+
+def distant(stand: Rig, storage: Server, name: str) -> Row:
+    """Cold small files of a storage at the end of a long way, over the same without a cache."""
+    with relay.late(storage.port, FAR / 2) as port:
+        stand.stored_at(port)
+        there, ours = Server("there", port, ""), stand.cache(f"far-{storage.name}", tokens=True)
+        load, folders = Load(stand, "small", COUNT // 5), [f"cold-https-{number}" for number in range(ROUNDS)]
+        direct, cold = (median(load.rate(server, "https", folder) for folder in folders) for server in (there, ours))
+    told = f"{cold:.0f} /s by https, {FAR * 1000:.0f} ms from the storage; there {direct:.0f}: {name}"
+    return row(round(cold / direct, 2), "", goal=0.8, beside=told, least=True)
 
 
 def crowds(stand: Rig, servers: dict[str, Server]) -> dict[str, Row]:

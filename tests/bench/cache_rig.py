@@ -78,13 +78,9 @@ class Rig:
         self._pem = mint.signing_key()
         self.issuer = self._issuer()
         self._ports = {VO: free_port(), TAPE: free_port()}
+        self.audience = f"https://localhost:{self._ports[VO]}"  # the lake's
         self.token = _owned(folder / "token", self._minted())
         self.client = self._run("client", self.images["notebook"], ["sleep", "infinity"], self._reader_mounts())
-
-    @property
-    def audience(self) -> str:
-        """The lake's."""
-        return f"https://localhost:{self._ports[VO]}"
 
     def origin(self, lake: str = VO, most: str = "") -> Server:
         """A lake's one storage: https with tokens. most: bytes a second that it gives, such as 8m."""
@@ -102,6 +98,10 @@ class Rig:
         command = ["xrootd", "-c", f"{origin.RUN}/xrootd.cfg", "-n", "origin"]
         environment = {"XDG_CACHE_HOME": origin.RUN, **keycache.environment()}
         return self._server(f"origin-{lake}", port, "xcache", command, mounts, environment)
+
+    def stored_at(self, port: int, lake: str = VO) -> None:
+        """The lake's storage is somebody else's https server, on this port."""
+        self._ports[lake] = port
 
     def cache(self, name: str, *, tokens: bool) -> Server:
         """A cache as the operator configures it; without tokens: the same, but that it asks nobody for one."""

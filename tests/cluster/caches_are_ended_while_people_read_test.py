@@ -7,15 +7,20 @@ The readers check each file against the origin's checksum. How long they were wi
 from __future__ import annotations
 
 import json
-import time
+import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from facility.dev.demo import place, values, world
 from facility.dev.demo.mainjob import Outcome, Stage
+from facility.dev.issuer import mint
+from tests.cluster import lakes
 from tests.cluster.kills import Containers, Pods, ready
-from tests.cluster.through_caches import PODS
+from tests.cluster.reading import Attempt, attempt
+from tests.cluster.through_caches import PODS, seen
 from tests.cluster.under_fault import Fault, during, killed, outage, unread
 
 pytestmark = pytest.mark.cluster
@@ -38,12 +43,30 @@ def _others(wanted: values.Values) -> None:
     wanted["operator"]["site"]["cache"]["resources"] = {**values.requests("21m", "256Mi"), "limits": {"memory": "3Gi"}}
 
 
+_SIGNAL = "for p in /proc/[0-9]*; do grep -qx xrootd $p/comm && kill -{} ${{p#/proc/}}; done"
+
+
 def origin_hangs(stage: Stage) -> None:
     """Its server stops for a while, and goes on."""
-    for signal, seconds in (("STOP", 15), ("CONT", 0)):
-        command = f"for p in /proc/[0-9]*; do grep -qx xrootd $p/comm && kill -{signal} ${{p#/proc/}}; done; true"
-        stage.cluster.do("exec", "-n", world.NAMESPACE, "deploy/origin", "-c", "origin", "--", "sh", "-c", command)
-        time.sleep(seconds)
+    at_origin(stage, f"{_SIGNAL.format('STOP')}; sleep 15; {_SIGNAL.format('CONT')}; true")
+
+
+def origin_slow(stage: Stage) -> None:
+    """Its server works in one tenth of the time, while somebody reads what is not cached."""
+    turn = f"{_SIGNAL.format('STOP')}; sleep 0.9; {_SIGNAL.format('CONT')}; sleep 0.1"
+    folder, size = f"/cms/open/slow-{secrets.token_hex(4)}", 2_000_000
+    lakes.fill(stage, folder, count=4, size=size)
+    good = lakes.checksums(stage, folder)
+    with ThreadPoolExecutor(1) as beside:
+        slow = beside.submit(at_origin, stage, f"for i in $(seq 30); do {turn}; done; true")
+        found = seen(stage, world.CMS, "many", [f"{folder}/{number}" for number in range(4)], 2)
+        slow.result()
+    lakes.remove(stage, folder)
+    assert found == [[200, size, good[str(number)]] for number in range(4)]
+
+
+def at_origin(stage: Stage, command: str) -> None:
+    stage.cluster.do("exec", "-n", world.NAMESPACE, "deploy/origin", "-c", "origin", "--", "sh", "-c", command)
 
 
 def certificate_renewed(stage: Stage) -> None:
@@ -59,6 +82,34 @@ def served(stage: Stage) -> str:
     return stage.cluster.execute("facility-users", PODS["cms"], "notebook", ["python3", "-c", program])
 
 
+def issuers_keys_change(stage: Stage) -> None:
+    """The issuer has a further key, by whose name it never signs with it itself, and takes it back."""
+    name, key = f"key-0000-{secrets.token_hex(4)}", mint.signing_key()
+
+    def patch(content: dict[str, Any]) -> None:
+        where = ("secret", f"iam-{world.CMS.name}-keys", "-n", world.NAMESPACE)
+        stage.cluster.do("patch", *where, "--type=merge", "-p", json.dumps(content))
+
+    def opens(token: str) -> set[bool]:
+        asked = [Attempt(way, "xcache-cms.facility.svc", world.CMS.file, token) for way in ("root", "https")]
+        return {answer.ok for answer in attempt(stage.cluster, PODS["cms"], asked)}
+
+    def signed() -> str:
+        claims = {"sub": world.CMS.person.subject, "audience": world.ORIGIN, "scope": "storage.read:/embargoed"}
+        return mint.token(key, name, world.CMS.issuer, **claims)
+
+    assert opens(signed()) == {False}
+    keys = mint.keys_secret({name: key})
+    patch({"stringData": keys})
+    try:
+        stage.cluster.wait_for("the further key known", lambda: opens(signed()) == {True}, KEYS_KNOWN)
+    finally:
+        patch({"data": dict.fromkeys(keys)})
+    stage.cluster.wait_for("the key unknown again", lambda: opens(signed()) == {False}, KEYS_KNOWN)
+
+
+#: seconds: kubelets bring a changed Secret to an issuer within a minute and a half, caches ask once in five minutes
+KEYS_KNOWN = 420
 _OF_CACHES = ("-l", "app.kubernetes.io/component=xcache")
 FAULTS = (
     Fault("the cache is killed", killed(Containers("cache", "facility", "xcache", "xcache-cms-0"))),
@@ -68,7 +119,9 @@ FAULTS = (
 FURTHER = (
     Fault("the cache is moved", killed(Pods("cache", "facility", "xcache"), at_once=False)),
     Fault("the origin hangs", origin_hangs, unseen=True),
+    Fault("the origin is slow", origin_slow, unseen=True, seconds=60),
     Fault("the certificate is renewed", certificate_renewed, unseen=True, seconds=280),
+    Fault("the issuer's keys change", issuers_keys_change, unseen=True, seconds=2 * KEYS_KNOWN),
 )
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster import forge, lakes
+from tests.cluster.lakes_of_escape import ARRIVED, ESCAPE, give, part, usual
 from tests.cluster.reading import Answer, Attempt, attempt
 from tests.cluster.through_caches import PODS
-from tests.cluster.waiting import until_usable
 
 pytestmark = pytest.mark.cluster
 
@@ -23,10 +21,6 @@ PROTOCOLS = ("root", "https")
 SECONDS = 25
 #: that XRootD lets go of a file that it has read at its origin; until then a root:// origin gives others the same
 LET_GO = 45
-#: that changed lakes reach a running cache: kubelets bring changed files within a minute and a half, and XRootD looks
-#: whose tokens open what once a minute
-ARRIVED = 240
-ESCAPE = world.ESCAPE
 #: an audience that caches of the VO take once a lake has it, and that the demo's origin never takes
 ELSEWHERE = "https://elsewhere.demo.svc:1094"
 
@@ -118,26 +112,10 @@ def test_no_reader_takes_a_file_out_of_the_cache(stage: Stage, outcome: Outcome)
         assert "only the cache itself takes files out of the cache" in answer
 
 
-def part(name: str, origin: str, audience: str) -> dict[str, Any]:
-    """A lake that is a part of the VO's only one."""
-    scopes = [f"storage.read:/{name}"]
-    made = {"prefix": f"/escape/{name}", "origin": origin, "audience": audience, "scopes": scopes}
-    return {**made, "cacheScopes": scopes, "scopeBase": "/escape"}
-
-
-def give(stage: Stage, *some: dict[str, Any]) -> None:
-    change = json.dumps({"spec": {"lakes": list(some)}})
-    stage.cluster.do("patch", "vo", ESCAPE.name, "-n", "facility", "--type=merge", "-p", change)
-
-
 @pytest.fixture
 def one_lake(stage: Stage, outcome: Outcome) -> Iterator[None]:
-    """The VO with its usual lake, before and after."""
-    stage.cluster.apply(world.manifest(ESCAPE))
-    until_usable(stage, ESCAPE)
-    yield
-    give(stage, *world.manifest(ESCAPE)["spec"]["lakes"])
-    stage.cluster.wait_for("the usual lake", lambda: sizes(stage, ESCAPE, ESCAPE.file) != {-1}, ARRIVED)
+    with usual(stage, lambda: sizes(stage, ESCAPE, ESCAPE.file) != {-1}):
+        yield
 
 
 def cache(stage: Stage) -> tuple[str, int]:
@@ -159,9 +137,9 @@ def test_lakes_come_and_go_under_readers_of_others_and_no_reader_lends_their_tok
         return {answer.bytes for answer in read(stage, ESCAPE, path, audience)} == {wanted}
 
     # for one part the other origin, and no lake for the other part
-    give(stage, part("open", world.ORIGIN, world.ORIGIN))
+    give(stage, part("open", world.ORIGIN))
     stage.cluster.wait_for("a lake gone", lambda: read_here(ESCAPE.file, 0), ARRIVED)
     # it is back, cold, for tokens that its origin would refuse: what it gets is the cache's own
-    give(stage, part("open", world.ORIGIN, world.ORIGIN), part("embargoed", world.ROOT_ORIGIN, ELSEWHERE))
+    give(stage, part("open", world.ORIGIN), part("embargoed", world.ROOT_ORIGIN, ELSEWHERE))
     stage.cluster.wait_for("a lake there", lambda: read_here(cold, 2_000_000, ELSEWHERE), ARRIVED)
     assert cache(stage) == before

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import pytest
 
 from facility.dev.demo import world
-from facility.dev.demo.mainjob import Outcome, Stage, result
+from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.person import SignInError
+from tests.cluster.cells import cell
 
 pytestmark = pytest.mark.cluster
 T = TypeVar("T")
@@ -151,15 +152,6 @@ ads = htcondor2.Schedd().query(f"ClusterId == {CLUSTER}", ["Arguments", "Args", 
 htcondor2.Schedd().act(htcondor2.JobAction.Remove, f"ClusterId == {CLUSTER}")
 print("RESULT", json.dumps([{key: str(value) for key, value in dict(ad).items()} for ad in ads]))
 """
-
-
-async def cell(stage: Stage, vo: world.DemoVO, account: str, code: str) -> Any:
-    """The RESULT of a cell in that person's notebook."""
-    async with stage.at_hub(vo, account) as person:
-        await person.sign_in()
-        await person.spawn()
-        async with person.kernel() as kernel:
-            return result(await kernel.run(code, 180))
 
 
 @pytest.fixture(scope="module")

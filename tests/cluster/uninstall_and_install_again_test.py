@@ -8,6 +8,7 @@ import pytest
 
 from facility.dev.demo import place, world
 from facility.dev.demo.mainjob import Outcome, Stage
+from tests.cluster.cells import printed
 from tests.cluster.waiting import USERS, has_token, until_token
 
 pytestmark = pytest.mark.cluster
@@ -29,15 +30,14 @@ def notebooks(stage: Stage) -> set[tuple[str, str]]:
     return {(pod["metadata"]["name"], pod["metadata"]["uid"]) for pod in pods}
 
 
-async def alices_files(stage: Stage) -> str:
-    async with stage.at_hub(world.CMS, "alice") as alice:
-        await alice.sign_in()
-        await alice.spawn()
-        async with alice.kernel() as kernel:
-            return await kernel.run("import os, analysis; print(sorted(os.listdir()))")
+async def at_work(stage: Stage) -> None:
+    """The main job's people do something: the hub ends notebooks in which nobody has for an hour."""
+    for vo, name in ((world.CMS, "alice"), (world.ATLAS, "bob"), (world.ESCAPE, "dave")):
+        await printed(stage, vo, name, "print(1)")
 
 
 def test_homes_users_vos_and_running_notebooks_are_still_there(stage: Stage, outcome: Outcome) -> None:
+    asyncio.run(at_work(stage))
     before = homes(stage), users(stage)
     reading = {(pod, uid) for pod, uid in notebooks(stage) if has_token(stage, pod)}
     assert all(before)
@@ -47,7 +47,8 @@ def test_homes_users_vos_and_running_notebooks_are_still_there(stage: Stage, out
     place.install(stage.cluster)
     assert (homes(stage), users(stage)) == before
     assert {vo["metadata"]["name"] for vo in stage.cluster.items("vo", "-n", "facility")} >= {"cms", "atlas"}
-    assert "histogram.png" in asyncio.run(alices_files(stage))
+    files = "import os, analysis; print(sorted(os.listdir()))"
+    assert "histogram.png" in asyncio.run(printed(stage, world.CMS, "alice", files, 600))
     assert notebooks(stage) >= reading
     for pod, _ in reading:
         until_token(stage, pod, there=True)  # theirs may have ended while there was no facility

@@ -12,8 +12,9 @@ import pytest
 
 from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import world
-from facility.dev.demo.mainjob import Outcome, Stage, result
+from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.person import SignInError
+from tests.cluster.cells import cell
 from tests.cluster.waiting import ready, until_gone, until_token, until_usable
 
 pytestmark = pytest.mark.cluster
@@ -47,13 +48,9 @@ def patch(stage: Stage, vo: world.DemoVO, **spec: Any) -> None:
     stage.cluster.do("patch", "vo", vo.name, "-n", "facility", "--type=merge", "-p", json.dumps({"spec": spec}))
 
 
-async def cell(stage: Stage, vo: world.DemoVO, code: str) -> Any:
-    """The RESULT of a cell in the notebook of the VO's person."""
-    async with stage.at_hub(vo, vo.person.name) as person:
-        await person.sign_in()
-        await person.spawn()
-        async with person.kernel() as kernel:
-            return result(await kernel.run(code, 180))
+async def read(stage: Stage, vo: world.DemoVO) -> Any:
+    """What came of the VO's person reading its file in their notebook."""
+    return await cell(stage, vo, vo.person.name, f"PATH = {vo.file!r}\n{READ}")
 
 
 async def told(stage: Stage, vo: world.DemoVO) -> str:
@@ -80,7 +77,7 @@ def queue(stage: Stage) -> list[list[Any]]:
 @pytest.fixture(scope="module")
 def suspended(stage: Stage, outcome: Outcome) -> Iterator[dict[str, Any]]:
     """atlas, suspended while bob's notebook runs and two of his jobs are queued; its servers are kept at first."""
-    found: dict[str, Any] = {"cluster": asyncio.run(cell(stage, VO, SPOOL))}
+    found: dict[str, Any] = {"cluster": asyncio.run(cell(stage, VO, VO.person.name, SPOOL))}
     found["others"] = stage.cluster.get("pod", "xcache-cms-0", "-n", "facility")["metadata"]["uid"]
     found["pod"] = stage.cluster.get("pod", POD, "-n", "facility-users")["metadata"]["uid"]
     patch(stage, VO, suspended=True, removal={"servers": "Keep"})
@@ -128,7 +125,7 @@ def running(stage: Stage, *chosen: str) -> list[str]:
 
 def test_another_vo_notices_nothing(stage: Stage, suspended: dict[str, Any]) -> None:
     assert stage.cluster.get("pod", "xcache-cms-0", "-n", "facility")["metadata"]["uid"] == suspended["others"]
-    status, text = asyncio.run(cell(stage, world.CMS, f"PATH = {world.CMS.file!r}\n{READ}"))
+    status, text = asyncio.run(read(stage, world.CMS))
     assert status == 0, text
 
 
@@ -144,7 +141,7 @@ def test_opened_again_the_same_notebook_reads_without_a_new_sign_in(stage: Stage
 def test_held_jobs_are_released(stage: Stage, suspended: dict[str, Any]) -> None:
     free = lambda: all(state in (1, 2) for state, _ in queue(stage))  # noqa: E731
     stage.cluster.wait_for("all jobs released", free, 90)
-    asyncio.run(cell(stage, VO, f"CLUSTER = {suspended['cluster']}\n{REMOVE}\nprint('RESULT 0')"))
+    asyncio.run(cell(stage, VO, VO.person.name, f"CLUSTER = {suspended['cluster']}\n{REMOVE}\nprint('RESULT 0')"))
 
 
 def test_servers_are_stopped_where_the_vo_says_so(stage: Stage, suspended: dict[str, Any]) -> None:
@@ -174,7 +171,7 @@ def use(stage: Stage, vo: world.DemoVO) -> None:
     """The VO's person signs in and reads."""
     stage.cluster.apply(world.manifest(vo))
     until_usable(stage, vo)
-    status, text = asyncio.run(cell(stage, vo, f"PATH = {vo.file!r}\n{READ}"))
+    status, text = asyncio.run(read(stage, vo))
     assert status == 0, text
 
 
@@ -219,7 +216,7 @@ def test_a_lake_comes_and_goes_with_its_entry(stage: Stage, outcome: Outcome) ->
     stage.cluster.wait_for("the cache withdrawn", lambda: not with_cache(), 60)
     patch(stage, world.ESCAPE, lakes=lakes)
     until_usable(stage, world.ESCAPE)
-    status, text = asyncio.run(cell(stage, world.ESCAPE, f"PATH = {world.ESCAPE.file!r}\n{READ}"))
+    status, text = asyncio.run(read(stage, world.ESCAPE))
     assert status == 0, text
 
 

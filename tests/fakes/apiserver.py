@@ -43,7 +43,11 @@ KINDS = {
     "scheduling.k8s.io/v1": {"priorityclasses": "PriorityClass"},
     "coordination.k8s.io/v1": {"leases": "Lease"},
     "events.k8s.io/v1": {"events": "Event"},
-    GROUP: {"virtualorganizations": "VirtualOrganization", "facilityusers": "FacilityUser"},
+    GROUP: {
+        "virtualorganizations": "VirtualOrganization",
+        "facilityusers": "FacilityUser",
+        "cacheddatasets": "CachedDataset",
+    },
 }
 _REMEMBERED = 5000  # changes that a watch can go on from
 

@@ -44,7 +44,7 @@ class Issuer(Server):
         """Back to a good issuer at which alice of the VO signs in."""
         self.person = {"sub": f"{self.name}-1", "preferred_username": "alice", "wlcg.groups": [f"/{self.name}"]}
         self.userinfo, self.id_token, self.metadata, self.redirect_uris = {}, {}, {}, []
-        self.refresh_token = f"RT-{secrets.token_urlsafe(12)}"
+        self.refresh_token = f"REFRESH~{secrets.token_urlsafe(12)}"
         self.away = False
         self.requests.clear()
 
@@ -84,7 +84,7 @@ class Issuer(Server):
         claims = {"iss": self.issuer, "aud": CLIENT, "exp": time.time() + 600, "nonce": asked["nonce"]}
         token = f"{_segment({'alg': 'RS256', 'kid': 'k'})}.{_segment({**claims, **self.person, **self.id_token})}.AAAA"
         body = {
-            "access_token": f"AT-{secrets.token_urlsafe(8)}",
+            "access_token": f"ACCESS~{secrets.token_urlsafe(8)}",
             "token_type": "Bearer",
             "expires_in": 3599,
             "scope": asked["scope"],
@@ -93,7 +93,7 @@ class Issuer(Server):
         return Reply(body=body | ({"refresh_token": self.refresh_token} if self.refresh_token else {}))
 
     def _userinfo(self, request: Request) -> Reply:
-        if not request.headers["authorization"].startswith("Bearer AT-"):
+        if not request.headers["authorization"].startswith("Bearer ACCESS~"):
             return Reply(401, {"error": "invalid_token"})
         return Reply(body={"sub": self.person["sub"], **self.userinfo})
 

@@ -62,6 +62,18 @@ def user(name: str = "alice", vo_name: str = "cms", uid: int | None = None) -> M
     return {"apiVersion": CUSTOM, "kind": "FacilityUser", "metadata": meta, "spec": spec}
 
 
+def dataset(name: str = "run2026", vo_name: str = "cms", created: int = 1, **spec: Any) -> Manifest:
+    """A CachedDataset as a person makes it."""
+    meta = {
+        "name": name,
+        "namespace": "facility",
+        "generation": 1,
+        "creationTimestamp": f"2026-02-01T00:00:{created:02}Z",
+    }
+    wanted = {"vo": vo_name, "paths": [f"/{vo_name}/open/{name}"], **spec}
+    return {"apiVersion": CUSTOM, "kind": "CachedDataset", "metadata": meta, "spec": wanted}
+
+
 def secret(name: str, **data: str) -> Manifest:
     """A Secret as a person makes it."""
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}

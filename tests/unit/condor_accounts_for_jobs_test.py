@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facility.condor import whole
 from facility.condor.accounting import stored
 from facility.condor.accounting.book import PACE, Book
 from facility.condor.accounting.ledger import OPEN_DAYS, Ledger
@@ -355,7 +356,7 @@ def test_jobs_that_wait_in_the_queue_take_little_memory_each_as_there_may_be_hun
         ledger = Ledger("cms")
         for job_ in range(number):
             ledger.count([Told(f"{job_}.0", "cms_alice", False, NOON, 100.5, 50.25)], NOON)
-        stored.write(tmp_path / "state", stored.lines(json.dumps(ledger.stored()), ledger.counted()))
+        whole.write(tmp_path / "state", stored.lines(json.dumps(ledger.stored()), ledger.counted()))
         del ledger
         with (tmp_path / "state").open() as file:
             head, counted = stored.read(file)

@@ -15,6 +15,7 @@ from facility.condor.hold_codes import CLOSED, POLICY
 from facility.condor.jobs import OwnerJobs
 from facility.condor.keeper import Keeper
 from facility.condor.reconfigure import Reconfigure
+from facility.condor.remembered import Remembered
 from facility.condor.suspension import Suspension
 from facility.condor.user_records import Records
 from facility.condor.waiting import Waiting
@@ -117,6 +118,7 @@ class Monitor:
         waiting = Waiting(self.clock, self.log.append)
         records = Records(directory / "limits.json", self.clock, self.log.append, lambda: "")
         suspension = Suspension(self.clock, self.log.append, lambda command: "")
+        (directory / "wanted.json").write_text('[["cms_alice", "cms"]]')
         self.monitor = credmon.Monitor(
             keeper,
             self.queue,
@@ -125,6 +127,7 @@ class Monitor:
             waiting,
             records,
             suspension,
+            Remembered(directory / "wanted.json", self.log.append),
             made,  # type: ignore[arg-type]
         )
 
@@ -148,6 +151,7 @@ def test_nobody_has_a_token_any_more(tmp_path: Path) -> None:
     point = Monitor(tmp_path)
     point.turn()
     assert point.files.found() == {}
+    assert json.loads((tmp_path / "wanted.json").read_text()) == []
     assert json.loads((tmp_path / "status").read_text())["owners"] == {}
 
 

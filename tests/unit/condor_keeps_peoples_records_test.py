@@ -16,6 +16,7 @@ from facility.condor.jobs import OwnerJobs
 from facility.condor.keeper import Keeper
 from facility.condor.limits import Limits
 from facility.condor.reconfigure import Reconfigure
+from facility.condor.remembered import Remembered
 from facility.condor.suspension import Suspension
 from facility.condor.tools import ToolError
 from facility.condor.user_records import PERIOD, Record, Records, changes, parse, refusal
@@ -147,6 +148,7 @@ def test_the_monitor_looks_at_the_records_when_somebody_new_is_in_the_queue(tmp_
         "waiting": Waiting(point.clock, point.log.append),
         "records": point.records,
         "suspension": Suspension(point.clock, point.log.append, lambda command: ""),
+        "remembered": Remembered(tmp_path / "wanted.json", point.log.append),
     }
     credmon.Monitor(**parts).turn()
     assert [command[2:] for command in point.commands] == [("cms_bob@pool", "-edit", "MaxJobsRunning=3")]

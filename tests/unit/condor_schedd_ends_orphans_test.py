@@ -1,4 +1,4 @@
-"""A schedd that follows one that was killed ends the shadows that it has left, before it begins, and nothing else."""
+"""A schedd that follows another ends the shadows that it has left and waits for tokens, before it begins."""
 
 from __future__ import annotations
 
@@ -51,10 +51,37 @@ def test_they_are_killed_without_a_word(
     assert programs["condor_starter"].poll() is None
 
 
+class Time:
+    """In which the monitor's first round ends after so many seconds."""
+
+    def __init__(self, status: Path, seconds: float) -> None:
+        self.now, self._status, self._seconds = 0.0, status, seconds
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now >= self._seconds:
+            self._status.touch()
+
+
+def test_it_begins_when_the_credential_monitor_has_had_its_first_round(tmp_path: Path) -> None:
+    time = Time(tmp_path / "status", 3.0)
+    schedd.await_tokens(tmp_path / "status", lambda: time.now, time.pause)
+    assert 3.0 <= time.now < 3.2
+    schedd.await_tokens(tmp_path / "status", lambda: time.now, time.pause)
+    assert time.now < 3.2
+
+
+def test_it_begins_without_a_monitor_after_a_while(tmp_path: Path) -> None:
+    time = Time(tmp_path / "status", float("inf"))
+    schedd.await_tokens(tmp_path / "status", lambda: time.now, time.pause)
+    assert schedd.PATIENCE <= time.now < schedd.PATIENCE + 0.2
+
+
 def test_then_it_is_the_schedd_with_what_the_master_has_told_it(monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[tuple[str, tuple[str, ...]]] = []
     monkeypatch.setattr(schedd, "end_orphans", lambda: became.append(("first", ())))
+    monkeypatch.setattr(schedd, "await_tokens", lambda: became.append(("then", ())))
     monkeypatch.setattr("sys.argv", ["schedd.py", "-sock", "schedd"])
     monkeypatch.setattr("os.execv", lambda path, words: became.append((path, words)))
     schedd.main()
-    assert became == [("first", ()), ("/usr/sbin/condor_schedd", ("condor_schedd", "-sock", "schedd"))]
+    assert became == [("first", ()), ("then", ()), ("/usr/sbin/condor_schedd", ("condor_schedd", "-sock", "schedd"))]

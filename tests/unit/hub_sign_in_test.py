@@ -67,8 +67,8 @@ def test_the_broker_gets_the_session_and_the_hub_keeps_no_token(hub: World) -> N
     stored = _stored(hub.directory)
     assert b"cms-alice" in stored
     for place in (stored, hub.log.encode()):
-        assert b"RT-" not in place
-        assert b"AT-" not in place
+        assert b"REFRESH~" not in place
+        assert b"ACCESS~" not in place
 
 
 def test_what_is_kept_of_a_sign_in_has_four_keys(hub: World) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from facility import names
+from facility.lakes import covers
 from facility.site import Site
 from facility.users import FacilityUser
-from facility.vo import VirtualOrganization, covers
+from facility.vo import VirtualOrganization
 
 SPEC = {
     "issuer": "https://iam.example.org/",

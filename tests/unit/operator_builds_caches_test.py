@@ -112,6 +112,38 @@ def test_the_volume_has_the_size_and_class_that_the_vo_says() -> None:
     assert claim["spec"]["storageClassName"] == "fast"
 
 
+LAKES = [
+    {
+        "prefix": "/cms",
+        "origin": "root://dpm.test",
+        "audience": "a",
+        "scopes": ["storage.read:/"],
+        "credential": "Robot",
+    }
+]
+VOMS = {"vo": "cms", "attribute": "/cms/Role=cache", "servers": [{"host": "v.test", "port": 1, "subject": "/CN=v"}]}
+
+
+@pytest.mark.parametrize(("voms", "asked"), [(None, ""), (VOMS, "cms:/cms/Role=cache")])
+def test_a_robots_certificate_is_in_one_container_alone_and_the_cache_has_a_proxy(voms: Any, asked: str) -> None:
+    made = VirtualOrganization.parse(vo("cms", lakes=LAKES, cache={"robot": {"name": "cms-robot", "voms": voms}}))
+    spec = pod(xcache(made, SITE))
+    assert next(one for one in spec["volumes"] if one["name"] == "robot")["secret"]["secretName"] == "cms-robot"
+    holders = [c for c in containers(spec) if "robot" in {one["name"] for one in c["volumeMounts"]}]
+    assert [one["name"] for one in holders] == ["robot"]
+    assert {one["name"]: one["value"] for one in holders[0]["env"]} == {"XCACHE_VOMS": asked}
+    cache = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+    assert cache["XrdSecGSIUSERPROXY"] == "/run/xrootd/robot.pem"
+    assert "X509_USER_PROXY" not in cache
+    servers = of("ConfigMap", xcache(made, SITE))["data"].get("vomses")
+    assert servers == ('"cms" "v.test" "1" "/CN=v" "cms"\n' if voms else None)
+
+
+def test_without_a_lake_that_wants_one_nothing_of_a_robot_is_there() -> None:
+    made = xcache(VirtualOrganization.parse(vo("cms", cache={"robot": {"name": "cms-robot"}})), SITE)
+    assert "robot" not in str(pod(made))
+
+
 @pytest.mark.parametrize(
     ("removal", "kept"), [({}, "Delete"), ({"cache": "Purge"}, "Delete"), ({"cache": "Keep"}, "Retain")]
 )
@@ -227,14 +259,16 @@ def test_who_accounts_for_reads_sees_no_token_no_key_and_no_data(cache: list[Man
     assert {one["name"] for one in container["env"]} == {"XCACHE_VO", "XCACHE_SIZE"}
 
 
-def test_what_caches_served_is_read_by_the_hub_and_from_namespaces_that_the_site_names(cache: list[Manifest]) -> None:
-    (hub,) = of("NetworkPolicy", cache)["spec"]["ingress"][1]["from"]
-    assert hub["podSelector"]["matchLabels"] == {names.LABEL_COMPONENT: "hub"}
+def test_what_caches_hold_and_served_is_read_by_hub_operator_and_namespaces_that_the_site_names(
+    cache: list[Manifest],
+) -> None:
+    ours = of("NetworkPolicy", cache)["spec"]["ingress"][1]["from"]
+    assert [one["podSelector"]["matchLabels"][names.LABEL_COMPONENT] for one in ours] == ["hub", "operator"]
     there = SITE.model_copy(update={"cache": SITE.cache.model_copy(update={"metrics_from": ("monitoring",)})})
     rule = of("NetworkPolicy", xcache(CMS, there))["spec"]["ingress"][1]
     assert rule["ports"] == [{"port": 9090}]
     namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-    assert rule["from"] == [hub, namespace]
+    assert rule["from"] == [*ours, namespace]
 
 
 def test_another_lake_starts_no_cache_anew_and_another_issuer_does(cache: list[Manifest]) -> None:

@@ -12,10 +12,11 @@ from facility.condor.amounts import Shape
 from facility.condor.jobs import OwnerJobs
 from facility.condor.situation import Need
 from facility.operator.cordon import Cordon
+from facility.operator.datasets import Datasets
 from facility.operator.execute import Demand
 from facility.operator.leader import Leader
 from facility.operator.pods import BatchPods
-from tests.fakes.operator_world import SITE, World, user, world
+from tests.fakes.operator_world import SITE, World, dataset, user, world
 
 TEMPLATES = Path(__file__).parents[2] / "charts/operator/templates"
 ROLES = {
@@ -41,6 +42,8 @@ def rules(namespace: str) -> list[dict[str, Any]]:
 def needed(method: str, path: str) -> set[tuple[str, str, str]]:
     """(namespace, resource, verb) of a request. A server-side apply may have to create; what is listed is watched."""
     namespace, resource, *name = f"/{path}".split("/") if path.startswith(NOWHERE) else path.split("/")
+    if resource == "cacheddatasets" and method == "PATCH":
+        return {(namespace, f"{resource}/status", "patch")}
     custom = resource in ("facilityusers", "virtualorganizations")
     if custom and method == "PATCH":
         return {(namespace, resource, "patch"), (namespace, f"{resource}/status", "patch")}
@@ -63,12 +66,20 @@ class Queue:
         """There is nothing to close."""
 
 
+async def silent(url: str) -> list[Any]:
+    """A cache that knows of no dataset."""
+    return []
+
+
 async def used(directory: Path) -> set[tuple[str, str, str]]:
     """What the operator asks for when a VO comes, its person works, and the VO goes."""
     async with world(directory) as here:
         here.add_vo("cms")
         here.api.put(user("alice"))
+        here.api.put(dataset("run2026"))
         await here.reconcile()
+        mirrors = here.reconciler.mirrors
+        await Datasets(here.cluster, SITE, mirrors.datasets, here.clock, silent).once(here.reconciler.served)
         here.api.put(pod("ap-cms-0", "access-point", "cms") | {"status": {"phase": "Running"}})
         await execute_pods(here)
         here.api.put(pod("cm-0", "cm"))

@@ -20,8 +20,8 @@ ISSUER = "https://iam.example.org/"
 def judge(*vos: Manifest, users: tuple[Manifest, ...] = (), **more: Any) -> dict[str, Verdict]:
     """Verdicts by name, where issuers and clients are good unless `more` says otherwise."""
     issuers = {one["spec"]["issuer"]: Issuer(one["spec"]["issuer"], keys=1, seen=True) for one in vos}
-    clients = {f"{one['metadata']['name']}-client": GOOD for one in vos}
-    facts = Facts(vos, users, **({"issuers": issuers, "clients": clients} | more))
+    secrets = {f"{one['metadata']['name']}-client": GOOD for one in vos}
+    facts = Facts(vos, users, **({"issuers": issuers, "secrets": secrets} | more))
     return {verdict.name: verdict for verdict in validate(facts)}
 
 
@@ -142,14 +142,14 @@ def test_a_spec_that_was_never_found_good_is_not_taken_on_trust() -> None:
 
 
 def test_a_missing_client_secret_is_named_with_its_keys() -> None:
-    condition, reason, message = problem(judge(vo("cms"), clients={})["cms"])
+    condition, reason, message = problem(judge(vo("cms"), secrets={})["cms"])
     assert (condition, reason) == ("ClientReady", "SecretMissing")
     assert "cms-client" in message
     assert "client_id and client_secret" in message
 
 
 def test_a_client_secret_that_lacks_a_key_is_told_which() -> None:
-    found = judge(vo("cms"), clients={"cms-client": frozenset({"client_id"})})
+    found = judge(vo("cms"), secrets={"cms-client": frozenset({"client_id"})})
     condition, reason, message = problem(found["cms"])
     assert (condition, reason) == ("ClientReady", "SecretIncomplete")
     assert message.endswith("client_secret")
@@ -157,7 +157,7 @@ def test_a_client_secret_that_lacks_a_key_is_told_which() -> None:
 
 @pytest.mark.parametrize("name", ["hub-secrets", "facility-ca", "broker-key", "session-cms-alice", "tls-broker"])
 def test_the_facilitys_own_secrets_are_nobodys_client(name: str) -> None:
-    found = judge(vo("cms", clientSecret={"name": name}), clients={name: GOOD})
+    found = judge(vo("cms", clientSecret={"name": name}), secrets={name: GOOD})
     assert problem(found["cms"])[:2] == ("ClientReady", "SecretReserved")
 
 
@@ -165,9 +165,50 @@ def test_the_client_for_exchanges_is_looked_at_as_the_other_one() -> None:
     spec = {"tokens": {"grant": "Exchange", "exchangeClient": {"name": "cms-exchange"}}}
     assert problem(judge(vo("cms", **spec))["cms"])[1] == "SecretMissing"
     good = {"cms-client": GOOD, "cms-exchange": GOOD}
-    assert isinstance(judge(vo("cms", **spec), clients=good)["cms"], ValidatedVO)
+    assert isinstance(judge(vo("cms", **spec), secrets=good)["cms"], ValidatedVO)
     spec["tokens"]["exchangeClient"] = {"name": "broker-key"}
-    assert problem(judge(vo("cms", **spec), clients=good | {"broker-key": GOOD})["cms"])[1] == "SecretReserved"
+    assert problem(judge(vo("cms", **spec), secrets=good | {"broker-key": GOOD})["cms"])[1] == "SecretReserved"
+
+
+ROBOT = {
+    "lakes": [
+        {
+            "prefix": "/x",
+            "origin": "root://d.test",
+            "audience": "a",
+            "scopes": ["storage.read:/"],
+            "credential": "Robot",
+        }
+    ],
+    "cache": {"robot": {"name": "cms-robot"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"), [(None, "SecretMissing"), ({"tls.crt"}, "SecretIncomplete"), ({"tls.crt", "tls.key"}, "")]
+)
+def test_a_robots_secret_has_to_be_there_before_a_cache_waits_for_it(keys: set[str] | None, reason: str) -> None:
+    held = {"cms-client": GOOD} | ({} if keys is None else {"cms-robot": frozenset(keys)})
+    verdict = judge(vo("cms", **ROBOT), secrets=held)["cms"]
+    assert isinstance(verdict, RefusedVO if reason else ValidatedVO)
+    if reason:
+        assert problem(verdict)[:2] == ("RobotReady", reason)
+
+
+def test_a_vo_that_is_served_goes_on_without_its_robots_secret() -> None:
+    manifest = served(1) | {"spec": vo("cms", **ROBOT)["spec"]}
+    verdict = judge(manifest)["cms"]
+    assert isinstance(verdict, ValidatedVO)
+    assert [one.reason for one in verdict.warnings] == ["SecretMissing"]
+
+
+def test_the_facilitys_own_secrets_are_no_robots() -> None:
+    spec = ROBOT | {"cache": {"robot": {"name": "broker-key"}}}
+    assert problem(judge(vo("cms", **spec))["cms"])[:2] == ("RobotReady", "SecretReserved")
+
+
+def test_a_lake_that_wants_a_robot_where_there_is_none_is_refused() -> None:
+    assert "cache.robot" in problem(judge(vo("cms", **ROBOT | {"cache": {}}))["cms"])[2]
 
 
 def test_an_issuer_belongs_to_the_older_vo() -> None:
@@ -192,13 +233,13 @@ def test_a_prefix_that_only_begins_alike_is_another() -> None:
 
 
 def test_an_older_vo_that_cannot_be_used_keeps_what_is_its_own() -> None:
-    found = judge(vo("older"), vo("younger", ISSUER, created=2), clients={"younger-client": GOOD})
+    found = judge(vo("older"), vo("younger", ISSUER, created=2), secrets={"younger-client": GOOD})
     assert problem(found["older"])[1] == "SecretMissing"
     assert problem(found["younger"])[1] == "IssuerTaken"
 
 
 def test_every_problem_of_a_vo_is_told_at_once() -> None:
-    verdict = judge(vo("cms"), issuers={ISSUER: Issuer(error="away")}, clients={})["cms"]
+    verdict = judge(vo("cms"), issuers={ISSUER: Issuer(error="away")}, secrets={})["cms"]
     assert isinstance(verdict, RefusedVO)
     assert [one.reason for one in verdict.problems] == ["IssuerUnreachable", "SecretMissing"]
 
@@ -216,7 +257,7 @@ def closed(how: dict[str, bool], **spec: Any) -> Manifest:
 
 @pytest.mark.parametrize("how", CLOSED)
 @pytest.mark.parametrize(
-    ("issuers", "clients"),
+    ("issuers", "secrets"),
     [
         ({}, {"cms-client": GOOD}),
         ({ISSUER: Issuer(error="away")}, {"cms-client": GOOD}),
@@ -224,8 +265,8 @@ def closed(how: dict[str, bool], **spec: Any) -> Manifest:
         ({ISSUER: Issuer(ISSUER, keys=0)}, {}),
     ],
 )
-def test_nothing_outside_keeps_a_vo_from_being_closed(how: dict[str, bool], issuers: Any, clients: Any) -> None:
-    verdict = judge(closed(how), issuers=issuers, clients=clients)["cms"]
+def test_nothing_outside_keeps_a_vo_from_being_closed(how: dict[str, bool], issuers: Any, secrets: Any) -> None:
+    verdict = judge(closed(how), issuers=issuers, secrets=secrets)["cms"]
     assert isinstance(verdict, ValidatedVO)
     assert verdict.warnings
 

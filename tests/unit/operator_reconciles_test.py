@@ -10,7 +10,7 @@ import pytest
 
 from facility.operator.build.common import config_map
 from facility.operator.wake import ANNOTATION, LATER, Wake
-from tests.fakes.operator_world import World, client_secret, user, vo, world
+from tests.fakes.operator_world import World, client_secret, dataset, user, vo, world
 
 
 @pytest.fixture
@@ -204,6 +204,17 @@ async def test_pods_that_read_news_are_touched_so_that_it_arrives_at_once(here: 
     here.api.put(user("alice"))
     await here.reconcile()
     assert here.api.get("Pod", "ap-cms-0", "facility-batch")["metadata"]["annotations"]
+
+
+async def test_caches_are_touched_when_their_lakes_or_datasets_change(here: World) -> None:
+    here.add_vo("cms")
+    labels = {"app.kubernetes.io/component": "xcache", "analysis-facility.io/vo": "cms"}
+    metadata = {"name": "xcache-cms-0", "namespace": "facility", "labels": labels}
+    here.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    await here.reconcile()
+    here.api.put(dataset())
+    await here.reconcile()
+    assert here.api.get("Pod", "xcache-cms-0")["metadata"]["annotations"]
 
 
 async def test_they_are_touched_once_more_when_the_node_surely_knows_the_news(here: World) -> None:

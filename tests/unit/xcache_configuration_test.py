@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facility.lakes import Lake, covers
 from facility.site import Site
-from facility.vo import Lake, VirtualOrganization, covers
+from facility.vo import VirtualOrganization
 from facility.xcache import config, lakes, scitokens
 from facility.xcache.text import CacheConfigError
 
@@ -247,6 +248,10 @@ def test_the_environment_names_files_and_no_secret() -> None:
     assert found["BEARER_TOKEN_FILE"] == "/run/token/lake"
     assert found["XRD_HTTPSLOWRATEBYTESSEC"] == "0"
     assert "BEARER_TOKEN" not in found
+
+
+def test_only_the_caches_own_process_has_the_client_plug_in_that_begins_files() -> None:
+    assert config.environment(vo(lake()), SITE)["XRD_PLUGINCONFDIR"] == "/usr/lib/facility/client.plugins.d"
 
 
 def several(count: int) -> VirtualOrganization:

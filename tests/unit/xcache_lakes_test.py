@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from facility.lakes import Robot
 from facility.vo import VirtualOrganization
 from facility.xcache import lakes
 from facility.xcache.text import CacheConfigError
@@ -57,3 +58,13 @@ def test_an_origin_without_port_gets_its_protocols_own(url: str, full: str) -> N
 def test_an_origin_that_a_cache_could_not_read_is_refused(url: str, why: str) -> None:
     with pytest.raises((ValidationError, CacheConfigError), match=why):
         lakes.render(vo(cms=url))
+
+
+def test_an_origin_that_wants_a_certificate_is_told_from_the_others() -> None:
+    spec = {"name": "robot"}
+    made = vo(cms="https://dcache.test:2880", old="root://dpm.test")
+    lake = made.spec.lakes[1].model_copy(update={"credential": "Robot"})
+    cache = made.spec.cache.model_copy(update={"robot": Robot.model_validate(spec)})
+    changed = made.spec.model_copy(update={"lakes": (made.spec.lakes[0], lake), "cache": cache})
+    told = lakes.render(made.model_copy(update={"spec": changed}))
+    assert told == "/cms https://dcache.test:2880\n/old root://dpm.test:1094 robot\n"

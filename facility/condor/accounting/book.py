@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from facility.condor import whole
 from facility.condor.accounting import stored
 from facility.condor.accounting.ledger import OPEN_DAYS, Counted, Ledger, day_of
 from facility.condor.accounting.tail import Tail
@@ -118,7 +119,7 @@ class Book:
             return
         for day in sorted((over & self._ledger.days.keys()) - self._closed):
             text = daily(day, self._ledger.days[day], self._site, self._host)
-            stored.write(self._directory / f"{day}.txt", [text])
+            whole.write(self._directory / f"{day}.txt", [text])
         self._unwritten -= over
         self._store()
         self._changed, self._due = False, self._now() + PACE
@@ -127,7 +128,7 @@ class Book:
         marks = {name: tail.marks() for name, tail in self._tails.items()}
         kept = {"unwritten": sorted(self._unwritten), "closed": sorted(self._closed)}
         head = {"marks": marks, **kept, **self._ledger.stored()}
-        stored.write(self._directory / _STATE, stored.lines(json.dumps(head), self._ledger.counted()))
+        whole.write(self._directory / _STATE, stored.lines(json.dumps(head), self._ledger.counted()))
 
     def _room(self) -> str:
         try:

@@ -6,9 +6,7 @@ Written and read line by line: there may be hundreds of thousands of jobs, and l
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO, Any
 
 from facility.condor.accounting.ledger import Counted
@@ -39,13 +37,3 @@ def read(file: IO[str]) -> tuple[dict[str, Any], dict[str, Counted]]:
         wall, cpu, last = map(float, values)
         counted[job] = (wall, cpu, last)
     raise ValueError("the end is missing")
-
-
-def write(path: Path, text: Iterable[str]) -> None:
-    """In one step: whoever reads finds what was there before, or all of this. Raises OSError."""
-    partial = path.with_name(f".{path.name}.new")
-    with partial.open("w") as file:
-        file.writelines(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from facility.dev.demo import world
+from facility.dev.demo import grid, world
 from facility.dev.issuer import mint
 from facility.operator import pki
 
@@ -32,6 +32,7 @@ class Material:
     signing: dict[str, str] = field(repr=False)
     passwords: dict[str, str] = field(repr=False)
     clients: dict[str, str] = field(repr=False)
+    grid: dict[str, str] = field(repr=False, default_factory=dict)
 
 
 def ensure(directory: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Material:
@@ -46,6 +47,7 @@ def ensure(directory: Path, now: Callable[[], datetime] = lambda: datetime.now(U
             signing=made.signing | found.signing,
             passwords=made.passwords | found.passwords,
             clients=made.clients | found.clients,
+            grid=found.grid or made.grid,
         )
         if made == found:
             return found
@@ -67,6 +69,7 @@ def make(now: datetime) -> Material:
         keys={name: pair.key.decode() for name, pair in pairs.items()},
         signing={vo: mint.signing_key() for vo in world.VOS},
         passwords={name: secrets.token_urlsafe(9) for name in people},
+        grid=grid.make(now, _LIFE),
         clients={name: secrets.token_urlsafe(48) for vo in world.VOS for name in (vo, administrator(vo))},
     )
 

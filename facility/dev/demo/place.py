@@ -81,7 +81,7 @@ def install(here: Cluster, change: values.Change = lambda _: None) -> None:
     change: of the values that the demo has.
     """
     here.chart("dependency", "update", str(CHARTS / "facility"), "--skip-refresh")
-    wanted = values.facility(images(), material().ca)
+    wanted = values.facility(images(), material().ca + material().grid["ca.crt"])
     change(wanted)
     _helm(here, "facility", "facility", wanted)
 

@@ -14,6 +14,8 @@ Manifest = dict[str, Any]
 KID = "key-2026-01"
 #: the issuers' client that may change people while they run: of tests, never of the facility
 ADMINISTRATOR = "administrator"
+#: the Secret of ESCAPE's robot, for the storage that takes no tokens
+ROBOT = "escape-robot"
 _SCOPES = ("openid", "profile", "email", "offline_access", "wlcg.groups")
 _STORAGE = ("storage.read:/",)
 _COMPUTE = ("compute.read", "compute.create", "compute.modify", "compute.cancel")
@@ -22,6 +24,8 @@ _COMPUTE = ("compute.read", "compute.create", "compute.modify", "compute.cancel"
 def all_secrets(material: Material) -> list[Manifest]:
     """Everything that charts/demo and the VO objects name."""
     made = [tls(material, name) for name in material.certificates]
+    made.append(secret(world.NAMESPACE, "origin-grid", material.grid))
+    made.append(secret("facility", ROBOT, {f"tls.{end}": material.grid[f"robot.{end}"] for end in ("crt", "key")}))
     for vo in world.VOS.values():
         client = client_of(vo, material.clients[vo.name])
         changer = Client(

@@ -26,7 +26,7 @@ def demo(images: dict[str, str]) -> Values:
 
 
 def facility(images: dict[str, str], ca: str) -> Values:
-    """Values of charts/facility. `ca`: PEM of the authority of the demo's issuers and origin."""
+    """Values of charts/facility. `ca`: PEM of the authorities of the demo's issuers and storages."""
     ours = {name: images[name] for name in ("facility", "hub", "notebook", "condor", "xcache")}
     return {
         "global": {"images": ours},

@@ -13,6 +13,9 @@ HUB = f"https://hub.{NAMESPACE}.svc:{HUB_PORT}"
 ORIGIN = f"https://origin.{NAMESPACE}.svc:1094"
 #: the same storage by XRootD's own protocol
 ROOT_ORIGIN = f"root://origin.{NAMESPACE}.svc:1094"
+#: a storage with the same files that takes X.509 and no token, in the same pod, and who says there what a VO's robot is
+STORAGE_HOST = f"origin.{NAMESPACE}.svc"
+VOMS_NAME, VOMS_PORT, VOMS_ATTRIBUTE = f"voms.{NAMESPACE}.test", 15000, "/escape/Role=cache"
 #: audience of a service that the demo does not have: its tokens are real, and nobody takes them
 RUCIO = f"https://rucio.{NAMESPACE}.svc"
 #: public client at the issuers, for `facility login` on people's own machines

@@ -19,15 +19,18 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from facility.dev.lake import origin
+from facility.dev.lake import grid, origin, private
 from facility.keycache import settings as keycache
 from facility.srr import Service, Share, report
 
 
 def main() -> None:
-    """LAKE_CONFIG, LAKE_TLS and LAKE_FILES are there; LAKE_RUN and LAKE_DATA get filled. Raises OSError, KeyError."""
+    """LAKE_CONFIG, LAKE_TLS, LAKE_GRID and LAKE_FILES are there; LAKE_RUN and LAKE_DATA get filled. Raises OSError,
+    KeyError, CalledProcessError."""
     place = {name: Path(os.environ[f"LAKE_{name.upper()}"]) for name in ("config", "tls", "files", "run", "data")}
     prepare(**place)
+    subjects = os.environ["LAKE_VOMS_SUBJECT"], os.environ["LAKE_VOMS_ISSUER"]
+    grid.prepare(Path(os.environ["LAKE_GRID"]), place["run"] / "grid", subjects)
     sys.stdout.write(f"prepared {place['data']} and {place['run']}\n")
 
 
@@ -41,12 +44,12 @@ def prepare(config: Path, tls: Path, files: Path, run: Path, data: Path) -> None
         shutil.copytree(vo, data / vo.name, dirs_exist_ok=True)
     (run / "admin").mkdir(exist_ok=True)
     for name in ("tls.crt", "tls.key"):
-        _write(run / name, (tls / name).read_bytes())
-    _write(run / "http.key", secrets.token_urlsafe(48).encode())
-    _write(run / keycache.ISSUERS, keycache.lines(told["issuers"].values()).encode())
-    _write(run / "srr.json", json.dumps(_report(told["audience"], tuple(told["issuers"]), data)).encode())
-    _write(run / "xrootd.cfg", origin.xrootd_cfg(tuple(told["issuers"])).encode())
-    _write(run / "scitokens.cfg", origin.scitokens_cfg(told["audience"], told["issuers"]).encode())
+        private.write(run / name, (tls / name).read_bytes())
+    private.write(run / "http.key", secrets.token_urlsafe(48).encode())
+    private.write(run / keycache.ISSUERS, keycache.lines(told["issuers"].values()).encode())
+    private.write(run / "srr.json", json.dumps(_report(told["audience"], tuple(told["issuers"]), data)).encode())
+    private.write(run / "xrootd.cfg", origin.xrootd_cfg(tuple(told["issuers"])).encode())
+    private.write(run / "scitokens.cfg", origin.scitokens_cfg(told["audience"], told["issuers"]).encode())
 
 
 def _report(audience: str, vos: Sequence[str], data: Path) -> dict[str, Any]:
@@ -60,12 +63,6 @@ def _report(audience: str, vos: Sequence[str], data: Path) -> dict[str, Any]:
     # of the image's package; its recipe asks for that much at least
     service = Service("origin", "org.xrootd", "6", urlsplit(audience).hostname or "", origin.PORT)
     return report(service, shares, now)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
-        file.write(content)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ _COMPONENT = "access-point"
 ACCOUNTING_PORT = 9090
 #: account of the images that has no part in HTCondor
 _NOBODY = 65532
+_REMEMBERED = layout.CREDMON_REMEMBERED.parent
 
 
 def people(vo: VirtualOrganization, users: Iterable[FacilityUser], site: Site) -> Manifest:
@@ -209,6 +210,7 @@ def _credmon(site: Site) -> dict[str, Any]:
             *shared_mounts(),
             mount("people", str(layout.PEOPLE)),
             mount("identity", str(layout.IDENTITY.parent)),
+            mount("data", str(_REMEMBERED), writable=True) | {"subPath": _REMEMBERED.name},
         ],
     }
 

@@ -27,7 +27,7 @@ def of_site(validated: Sequence[ValidatedVO], site: Site) -> list[Manifest]:
 def of_vo(validated: ValidatedVO, site: Site) -> list[Manifest]:
     """One VO's quotas, cache, access point, people, and the walls around its users."""
     vo, found = validated.vo, validated.addresses
-    cache = xcache(vo, site) if vo.spec.lakes else []
+    cache = xcache(vo, site, validated.datasets) if vo.spec.lakes else []
     queue = [people(vo, validated.users, site), *access_point(vo, site, found)] if vo.spec.batch.enabled else []
     queue += ways(vo, validated.users, site) if vo.spec.batch.enabled else []
     built = (*quotas(vo, site), *cache, *queue, *user_policies(vo, site, found), *outside(vo, site))

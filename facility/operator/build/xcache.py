@@ -1,13 +1,14 @@
-"""A VO's XCache: pods with a volume each, an account to prove themselves by, and the ways to them (xcache_ways.py)."""
+"""A VO's XCache: pods with a volume each, an account to prove themselves by, what runs beside the cache in them
+(xcache_sidecars.py), and the ways to them (xcache_ways.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from facility import names
-from facility.keycache import settings as keycache
+from facility.datasets import CachedDataset
 from facility.operator.build.common import (
     TRUST_DIRECTORY,
     config_map,
@@ -17,6 +18,7 @@ from facility.operator.build.common import (
     restricted,
     trust_environment,
 )
+from facility.operator.build.xcache_sidecars import TOKENS, sidecars
 from facility.operator.build.xcache_ways import COMPONENT, selector, ways
 from facility.operator.objects import Manifest
 from facility.site import Site
@@ -24,16 +26,16 @@ from facility.vo import VirtualOrganization
 from facility.xcache import config, places
 
 _USER = 65532
-_IDENTITY = "/var/run/identity"
-_TOKENS = "/run/token"
-_READY = ["python3", "-m", "facility.agent.main", "--ready"]
 _WHEN_DELETED = {"Purge": "Delete", "Keep": "Retain"}
 
 
-def xcache(vo: VirtualOrganization, site: Site) -> list[Manifest]:
-    """All objects of the cache. Raises CacheConfigError with what to change in the VO's object."""
+def xcache(vo: VirtualOrganization, site: Site, wanted: Sequence[CachedDataset] = ()) -> list[Manifest]:
+    """All objects of the cache, which is to hold these datasets.
+
+    Raises CacheConfigError with what to change in the VO's object.
+    """
     name, namespace = names.xcache(vo.name), site.namespaces.facility
-    files = config.files(vo, site)
+    files = config.files(vo, site, wanted)
     meta = metadata(name, namespace, COMPONENT, vo.name)
     account = {
         "apiVersion": "v1",
@@ -108,9 +110,9 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_agent(site), _renewal(site), _keys(site), _accounting(vo, site)],
+        "initContainers": sidecars(vo, site),
         "containers": [_cache(vo, site)],
-        "volumes": _volumes(name),
+        "volumes": _volumes(vo),
     }
 
 
@@ -137,79 +139,6 @@ def _bandwidth(site: Site) -> dict[str, str]:
     return {f"kubernetes.io/{way}-bandwidth": rate for way, rate in most.items() if rate}
 
 
-def _agent(site: Site) -> dict[str, Any]:
-    """The native sidecar that keeps the cache's own token good: started first, stopped last."""
-    settings = {
-        "AGENT_BROKER_URL": site.broker_url,
-        "AGENT_IDENTITY": f"{_IDENTITY}/token",
-        "AGENT_DIRECTORY": _TOKENS,
-    }
-    return {
-        "name": "agent",
-        "image": site.images.facility,
-        "imagePullPolicy": site.images.pull_policy,
-        "restartPolicy": "Always",
-        "command": ["keep-running", "python3", "-m", "facility.agent.main"],
-        "env": environment(settings | trust_environment()),
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": restricted(),
-        "startupProbe": {"exec": {"command": _READY}, "periodSeconds": 1, "failureThreshold": 60},
-        "volumeMounts": [
-            {"name": "token", "mountPath": _TOKENS},
-            {"name": "identity", "mountPath": _IDENTITY, "readOnly": True},
-            {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
-        ],
-    }
-
-
-def _beside(site: Site, name: str, args: list[str], most: str, mounts: list[dict[str, Any]]) -> dict[str, Any]:
-    """A native sidecar of the cache's image. `most`: memory that it may take."""
-    return {
-        "name": name,
-        "image": site.images.xcache,
-        "imagePullPolicy": site.images.pull_policy,
-        "restartPolicy": "Always",
-        "args": args,
-        "resources": {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": most}},
-        "securityContext": restricted(),
-        "volumeMounts": mounts,
-    }
-
-
-def _renewal(site: Site) -> dict[str, Any]:
-    """It hands renewed certificates to the cache while it runs."""
-    mounts: list[dict[str, Any]] = [
-        {"name": "tls", "mountPath": places.TLS, "readOnly": True},
-        {"name": "run", "mountPath": places.RUN},
-    ]
-    return _beside(site, "tls", ["python3", "-m", "facility.xcache.tls"], "64Mi", mounts)
-
-
-def _keys(site: Site) -> dict[str, Any]:
-    """It fetches the issuer's public keys, which the cache reads and never waits for."""
-    mounts: list[dict[str, Any]] = [
-        {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
-        {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
-        {"name": "cache", "mountPath": places.KEYS, "subPath": places.KEYS_FOLDER},
-    ]
-    command = keycache.command(places.KEYS, f"{places.CONFIG}/{keycache.ISSUERS}")
-    return _beside(site, "keys", command, "64Mi", mounts) | {"env": environment(keycache.environment())}
-
-
-def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-    """It hears from the cache who reads how much, and tells the sums."""
-    mounts: list[dict[str, Any]] = [
-        {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
-        # the folder in which XRootD writes down how much it holds, and no file of anybody's
-        {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": places.ACCOUNTING_FOLDER, "readOnly": True},
-    ]
-    settings = {places.VO: vo.name, places.SIZE: str(config.size(vo.spec.cache.size))}
-    return _beside(site, "accounting", ["python3", "-m", "facility.xcache.accounting.main"], "128Mi", mounts) | {
-        "env": environment(settings),
-        "ports": [{"name": "metrics", "containerPort": places.METRICS_PORT}],
-    }
-
-
 def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     pod_name = {"name": config.POD, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     return {
@@ -226,7 +155,7 @@ def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
             {"name": "config", "mountPath": places.CONFIG, "readOnly": True},
             {"name": "tls", "mountPath": places.TLS, "readOnly": True},
             {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
-            {"name": "token", "mountPath": _TOKENS, "readOnly": True},
+            {"name": "token", "mountPath": TOKENS, "readOnly": True},
             {"name": "cache", "mountPath": places.VOLUME},
             {"name": "run", "mountPath": places.RUN},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of its own
@@ -234,7 +163,8 @@ def _cache(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
     }
 
 
-def _volumes(name: str) -> list[dict[str, Any]]:
+def _volumes(vo: VirtualOrganization) -> list[dict[str, Any]]:
+    name = names.xcache(vo.name)
     identity = {"path": "token", "audience": names.BROKER_AUDIENCE, "expirationSeconds": names.IDENTITY_LIFE}
     return [
         {"name": "config", "configMap": {"name": name}},
@@ -244,4 +174,5 @@ def _volumes(name: str) -> list[dict[str, Any]]:
         {"name": "identity", "projected": {"defaultMode": 0o440, "sources": [{"serviceAccountToken": identity}]}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        *([{"name": "robot", "secret": {"secretName": vo.robot.name, "defaultMode": 0o440}}] if vo.robot else []),
     ]

@@ -68,7 +68,11 @@ def _network_policy(vo: VirtualOrganization, site: Site, meta: dict[str, Any]) -
     if vo.spec.cache.replicas > 1:
         readers.append(peer(spaces.facility, COMPONENT, vo.name))  # each other
     broker = {"to": [peer(spaces.facility, "broker")], "ports": [{"port": names.BROKER_PORT}]}
-    who = [peer(spaces.facility, "hub"), *(everybody(name) for name in site.cache.metrics_from)]
+    who = [
+        peer(spaces.facility, "hub"),
+        peer(spaces.facility, "operator"),
+        *(everybody(name) for name in site.cache.metrics_from),
+    ]
     metrics = {"from": who, "ports": [{"port": places.METRICS_PORT}]}
     return {
         "apiVersion": NETWORK_POLICY.api_version,

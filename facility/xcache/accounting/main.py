@@ -44,11 +44,20 @@ class Teller:
         """Metrics, and what the cache holds, as JSON; nothing else is here."""
         if path == "/metrics":
             return Text(self._metrics(), METRICS)
+        if path == f"/{places.PROGRESS}":
+            return self._progress()
         held = self._held() if path == "/held.json" else None
         if held is None:
             return None
         told = {"at": held.at, "size": held.size, "files": held.files, "limit": self._size, "version": self._version}
         return Text(json.dumps(told) + "\n", "application/json")
+
+    def _progress(self) -> Text | None:
+        """How far datasets are, as the cache writes it down; nothing before the first time."""
+        try:
+            return Text((self._volume / places.PROGRESS).read_text(), "application/json")
+        except OSError:
+            return None
 
     def _held(self) -> Held | None:
         """As it was written last; nothing before the first time."""
@@ -72,7 +81,7 @@ class Teller:
             lines = [line.split() for line in self._lakes.read_text().splitlines()]
         except OSError:
             return ""
-        return next((origin for prefix, origin in lines if below(prefix, path)), "")
+        return next((origin for prefix, origin, *_ in lines if below(prefix, path)), "")
 
 
 def listen(teller: Teller, way: socket.socket) -> None:

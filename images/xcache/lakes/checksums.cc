@@ -20,7 +20,7 @@ class Checksums : public XrdCksWrapper {
         const Place place = parts->place(path);
         if (place.problem) return -place.problem;
         // which checksum is asked for; an origin over https has it from here only
-        XrdOucEnv nobody(("cks.type=" + std::string(checksum.Name)).c_str());
+        XrdOucEnv nobody(("cks.type=" + std::string(checksum.Name) + "&" + place.query).c_str());
         checksum.envP = &nobody;
         const int rc = cksPI.Get(place.path.c_str(), checksum);
         if (rc < 0) checksum.fmTime = 0;  // shares its place with the environment

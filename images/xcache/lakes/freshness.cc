@@ -1,5 +1,6 @@
 #include "freshness.hh"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -48,9 +49,9 @@ void Freshness::looking(const Lake &lake, const std::string &path) {
     if (cached(path) && due(path)) compare(lake, path);
 }
 
-bool Freshness::opening(const Lake &lake, const std::string &path) {
+bool Freshness::opening(const Lake &lake, const std::string &path, std::shared_ptr<Beginning> &beginning) {
     looking(lake, path);
-    return cached(path) || learn(lake, path) != Answer::missing;
+    return cached(path) || learn(lake, path, &beginning) != Answer::missing;
 }
 
 void Freshness::opened(const std::string &path) {
@@ -81,7 +82,7 @@ bool Freshness::unchanged(const Lake &lake, const std::string &path, const Versi
 }
 
 std::optional<Version> Freshness::learned(const Lake &lake, const std::string &path) {
-    learn(lake, path);
+    learn(lake, path, nullptr);
     const std::lock_guard<std::mutex> held(lock_);
     return known_[path].version;
 }
@@ -96,6 +97,12 @@ std::optional<Version> Freshness::version(const std::string &path) {
 bool Freshness::whole(const std::string &path, long long size) const {
     struct stat found {};
     return stat((settings_.data + path).c_str(), &found) == 0 && found.st_blocks * 512LL >= size;
+}
+
+void Freshness::hold(const std::string &path, std::chrono::seconds time) const {
+    const timespec then{std::time(nullptr) + time.count(), 0};
+    const timespec times[] = {{0, UTIME_OMIT}, then};
+    utimensat(AT_FDCWD, record(path).c_str(), times, 0);
 }
 
 void Freshness::broken(const std::string &path) { remove(path, "cannot be read from disk"); }
@@ -138,27 +145,37 @@ void Freshness::compare(const Lake &lake, const std::string &path) {
     known.version = answer == Answer::there ? std::optional<Version>(version) : std::nullopt;
 }
 
-// Of a file that is not cached: the version of what the origin gives to who opens it now. One asks for all.
-Answer Freshness::learn(const Lake &lake, const std::string &path) {
+// Of a file that is not cached: the version of what the origin gives to who opens it now, and how that begins for who wants
+// to know. One asks for all.
+Answer Freshness::learn(const Lake &lake, const std::string &path, std::shared_ptr<Beginning> *beginning) {
     std::unique_lock<std::mutex> held(lock_);
-    if (known_[path].settling) {
-        settled_.wait_for(held, kPatience, [&] { return !known_[path].settling; });
-        return Answer::unknown;
-    }
+    answered_.wait_for(held, kPatience, [&] { return !known_[path].asking; });
     const auto now = Clock::now();
     const bool replaced = known_[path].replaced;
-    if (!replaced && now - known_[path].looked < settings_.period) return Answer::unknown;
+    if (!replaced && now - known_[path].looked < settings_.period) {
+        if (beginning) *beginning = known_[path].beginning.lock();
+        return Answer::unknown;
+    }
     known_[path].looked = now;
-    known_[path].settling = replaced;
+    known_[path].asking = true;
     held.unlock();
     Version version;
-    const Answer answer = replaced ? settled(lake, path, version) : origins_.served(lake, path, version);
+    std::shared_ptr<Beginning> begun;
+    const Answer answer =
+        replaced ? settled(lake, path, version) : asked(lake, path, version, beginning ? &begun : nullptr);
     held.lock();
     Known &known = known_[path];
-    known.replaced = known.settling = false;
+    known.replaced = known.asking = false;
     known.version = answer == Answer::there ? std::optional<Version>(version) : std::nullopt;
-    settled_.notify_all();
+    known.beginning = begun;
+    if (beginning) *beginning = begun;
+    answered_.notify_all();
     return answer;
+}
+
+Answer Freshness::asked(const Lake &lake, const std::string &path, Version &version,
+                        std::shared_ptr<Beginning> *beginning) {
+    return beginning ? origins_.begin(lake, path, version, *beginning) : origins_.served(lake, path, version);
 }
 
 // Waits until the origin gives what the path names. `unknown` if it does not come to that: somebody else has the former
@@ -193,7 +210,7 @@ bool Freshness::remove(const std::string &path, const char *why) {
 
 // What nobody has open; the next comparison of those is just earlier than it had to be.
 void Freshness::forget() {
-    for (auto at = known_.begin(); at != known_.end();) at = at->second.open > 0 || at->second.settling ? std::next(at) : known_.erase(at);
+    for (auto at = known_.begin(); at != known_.end();) at = at->second.open > 0 || at->second.asking ? std::next(at) : known_.erase(at);
 }
 
 bool Freshness::cached(const std::string &path) const { return access(record(path).c_str(), F_OK) == 0; }

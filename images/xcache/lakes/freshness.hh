@@ -14,10 +14,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
+#include "beginning.hh"
 #include "origins.hh"
 #include "table.hh"
 
@@ -41,8 +43,9 @@ class Freshness {
 
     // To be called before a path is looked at; compares what is due.
     void looking(const Lake &lake, const std::string &path);
-    // The same before it is opened. False if the origin says that it has no such file.
-    bool opening(const Lake &lake, const std::string &path);
+    // The same before it is opened. False if the origin says that it has no such file. What is not cached may have begun to
+    // come: one beginning for all who open it now.
+    bool opening(const Lake &lake, const std::string &path, std::shared_ptr<Beginning> &beginning);
     // An open has succeeded: the version that was learned before is that of the file.
     void opened(const std::string &path);
     void closed(const std::string &path);
@@ -56,6 +59,9 @@ class Freshness {
     std::optional<Version> version(const std::string &path);
     // Whether all bytes of a path are on the cache's disk.
     bool whole(const std::string &path, long long size) const;
+    // What the cache has of a path is among the last to go for so long, if it has something. XRootD makes room in the order
+    // of its records' times of change, which are in the past for everything else.
+    void hold(const std::string &path, std::chrono::seconds time) const;
     // What the cache has of a path cannot be read: it is taken out.
     void broken(const std::string &path);
     // Compares all open files that are due.
@@ -67,12 +73,14 @@ class Freshness {
         Clock::time_point looked{};
         int open = 0;
         bool replaced = false;  // was taken out because the origin has another; nobody has opened that yet
-        bool settling = false;  // somebody waits for the origin to give the new one
+        bool asking = false;    // somebody waits for what the origin gives
+        std::weak_ptr<Beginning> beginning;  // of what is being opened
         std::optional<Version> version;
     };
     bool due(const std::string &path);
     void compare(const Lake &lake, const std::string &path);
-    Answer learn(const Lake &lake, const std::string &path);
+    Answer learn(const Lake &lake, const std::string &path, std::shared_ptr<Beginning> *beginning);
+    Answer asked(const Lake &lake, const std::string &path, Version &version, std::shared_ptr<Beginning> *beginning);
     Answer settled(const Lake &lake, const std::string &path, Version &version);
     bool cached(const std::string &path) const;
     bool remove(const std::string &path, const char *why);
@@ -87,7 +95,7 @@ class Freshness {
     XrdOfsFSctl_PI &cache_;
     XrdSysError &log_;
     std::mutex lock_;
-    std::condition_variable settled_;
+    std::condition_variable answered_;
     std::map<std::string, Known> known_;
 };
 

@@ -8,7 +8,7 @@ namespace lakes {
 
 std::shared_ptr<Reply> opening(const std::shared_ptr<XrdCl::File> &file, const Lake &lake, const std::string &path,
                                uint16_t seconds) {
-    const std::string where = url(lake, credential()) + "/" + path;
+    const std::string where = url(lake, login(lake), path);
     const auto ask = [&](XrdCl::ResponseHandler *handler) {
         return file->Open(where, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler, seconds);
     };

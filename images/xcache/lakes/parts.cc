@@ -38,8 +38,7 @@ Place Parts::place(const char *path) {
     if (!plain(path)) return {EINVAL, {}, {}};
     const auto lake = covering(*table_.now(), path);
     if (!lake) return {ENOENT, {}, {}};
-    const std::string who = lake->protocol == "https" ? "cache" : credential();
-    return {0, *lake, forwarded(*lake, who, path)};
+    return {0, *lake, forwarded(*lake, login(*lake), path), query(*lake)};
 }
 
 bool Parts::above(const char *path) { return lakes::above(*table_.now(), path); }

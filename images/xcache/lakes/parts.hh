@@ -21,6 +21,7 @@ struct Place {
     int problem = 0;  // errno; then there is no path
     Lake lake;
     std::string path;  // as XRootD's forwarding proxy takes it
+    const char *query = "";
 };
 
 class Parts {

@@ -20,6 +20,8 @@ bool climbs(const std::string &path) {
     return false;
 }
 
+std::string at(const std::string &who) { return who.empty() ? who : who + "@"; }
+
 }  // namespace
 
 bool plain(const std::string &path) {
@@ -29,9 +31,16 @@ bool plain(const std::string &path) {
 }
 
 std::string forwarded(const Lake &lake, const std::string &who, const std::string &path) {
-    return "/" + lake.protocol + ":/" + who + "@" + lake.host + path;
+    return "/" + lake.protocol + ":/" + at(who) + lake.host + path;
 }
 
-std::string url(const Lake &lake, const std::string &who) { return lake.protocol + "://" + who + "@" + lake.host; }
+std::string url(const Lake &lake, const std::string &who) { return lake.protocol + "://" + at(who) + lake.host; }
+
+std::string url(const Lake &lake, const std::string &who, const std::string &path) {
+    const std::string whole = url(lake, who) + (lake.protocol == "https" ? "" : "/") + path, asked = query(lake);
+    return asked.empty() ? whole : whole + "?" + asked;
+}
+
+const char *query(const Lake &lake) { return lake.robot && lake.protocol == "https" ? "authz=" : ""; }
 
 }  // namespace lakes

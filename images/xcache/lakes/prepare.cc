@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@
 #include "XrdSfs/XrdSfsInterface.hh"
 #include "XrdSys/XrdSysError.hh"
 #include "XrdVersion.hh"
+#include "datasets.hh"
+#include "json.hh"
 #include "parts.hh"
 #include "staging.hh"
 
@@ -76,16 +79,6 @@ int brought(XrdOss &storage, const std::string &path, const std::function<bool()
     return std::abs(rc);
 }
 
-// As a JSON string; paths are of plain characters already (paths.hh), ids are what somebody wrote.
-std::string quoted(const std::string &text) {
-    std::string made = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') made += '\\';
-        if (static_cast<unsigned char>(c) >= ' ') made += c;
-    }
-    return made + '"';
-}
-
 const char *word(Wanted::State state) {
     switch (state) {
         case Wanted::State::waiting: return "SUBMITTED";
@@ -110,8 +103,9 @@ std::string person(const XrdSecEntity *client) { return client && client->name ?
 
 class Prepare : public XrdOfsPrepare {
   public:
-    Prepare(XrdOss &storage, unsigned workers)
-        : staging_([&storage](const auto &path, const auto &stopped) { return brought(storage, path, stopped); }, workers) {}
+    Prepare(XrdOss &storage, unsigned workers, const Datasets::Settings &datasets)
+        : staging_([&storage](const auto &path, const auto &stopped) { return brought(storage, path, stopped); }, workers),
+          datasets_(datasets, staging_) {}
 
     int begin(XrdSfsPrep &request, XrdOucErrInfo &answer, const XrdSecEntity *client) override {
         if (!(request.opts & Prep_STAGE)) return refused(answer, ENOTSUP, "only staging (prepare -s) is known here");
@@ -148,6 +142,7 @@ class Prepare : public XrdOfsPrepare {
     }
 
     Staging staging_;
+    Datasets datasets_;
 };
 
 }  // namespace
@@ -158,10 +153,16 @@ XrdVERSIONINFO(XrdOfsgetPrepare, Lakes);
 
 extern "C" XrdOfsPrepare *XrdOfsgetPrepare(XrdSysError *log, const char *, const char *parameters, XrdSfsFileSystem *,
                                            XrdOss *storage, XrdOucEnv *) {
-    const int workers = parameters ? std::atoi(parameters) : 0;
-    if (workers < 1 || !lakes::parts) {
-        log->Emsg("lakes", "ofs.preplib: say how many files come at once; ofs.osslib has to name this library too");
+    std::istringstream words(parameters ? parameters : "");
+    unsigned workers = 0;
+    lakes::Datasets::Settings datasets{};
+    long seconds = 0;
+    words >> workers >> datasets.file >> datasets.told >> seconds;
+    datasets.round = std::chrono::seconds(seconds);
+    if (workers < 1 || seconds < 1 || !lakes::parts) {
+        log->Emsg("lakes", "ofs.preplib: say how many files come at once, the files of datasets and of their progress,",
+                  "and seconds; ofs.osslib has to name this library too");
         return nullptr;
     }
-    return new lakes::Prepare(*storage, static_cast<unsigned>(workers));
+    return new lakes::Prepare(*storage, workers, datasets);
 }

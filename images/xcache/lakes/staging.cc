@@ -1,5 +1,6 @@
 #include "staging.hh"
 
+#include <algorithm>
 #include <thread>
 
 namespace lakes {
@@ -40,6 +41,15 @@ bool Staging::look(const std::string &request, const std::string &person, std::v
     const Request *found = of(request, person);
     if (found) files = found->files;
     return found != nullptr;
+}
+
+void Staging::drop(const std::string &request) {
+    const std::lock_guard<std::mutex> held(lock_);
+    const auto found = requests_.find(request);
+    if (found == requests_.end() || found->second.open > 0) return;
+    files_ -= found->second.files.size();
+    order_.erase(std::find(order_.begin(), order_.end(), request));
+    requests_.erase(found);
 }
 
 Staging::Request *Staging::of(const std::string &request, const std::string &person) {

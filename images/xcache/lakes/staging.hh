@@ -37,6 +37,8 @@ class Staging {
     // False: that person has no such request.
     bool cancel(const std::string &request, const std::string &person);
     bool look(const std::string &request, const std::string &person, std::vector<Wanted> &found);
+    // Forgets a request that is over.
+    void drop(const std::string &request);
 
   private:
     struct Request {

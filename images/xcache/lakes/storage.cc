@@ -34,7 +34,7 @@ class Directory : public XrdOssWrapDF {
 
     int Opendir(const char *path, XrdOucEnv &) override {
         const Place place = parts->place(path);
-        XrdOucEnv nobody;
+        XrdOucEnv nobody(place.query);
         return place.problem ? -place.problem : wrapDF.Opendir(place.path.c_str(), nobody);
     }
 
@@ -56,7 +56,16 @@ class File : public XrdOssWrapDF {
         int rc = at_replica();
         if (rc != XrdOssOK && rc != -ENOENT) rc = here(place, flags, mode);
         if (rc != XrdOssOK) open_.clear();
+        refused_ = rc == -EACCES || rc == -EPERM || rc == -EBADE;  // the last: its login (kXR_AuthFailed)
         return rc;
+    }
+
+    // Who got this far may read the file: it is the cache that may not.
+    bool getErrMsg(std::string &text) override {
+        const bool told = wrapDF.getErrMsg(text);
+        if (!refused_) return told;
+        text = lake_.host + " refuses this cache" + (told ? ": " + text : "");
+        return true;
     }
 
     int Close(long long *size) override {
@@ -129,8 +138,10 @@ class File : public XrdOssWrapDF {
     }
 
     int here(const Place &place, int flags, mode_t mode) {
-        if (!parts->freshness().opening(lake_, open_)) return -ENOENT;
-        XrdOucEnv nobody;
+        std::shared_ptr<Beginning> beginning;
+        if (!parts->freshness().opening(lake_, open_, beginning)) return -ENOENT;
+        XrdOucEnv nobody(place.query);
+        const Handed handed(std::move(beginning));
         const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
         if (rc != XrdOssOK) return rc;
         parts->freshness().opened(open_);
@@ -160,8 +171,8 @@ class File : public XrdOssWrapDF {
 
     bool unchanged() const {
         Freshness &freshness = parts->freshness();
-        if (!replica_) return freshness.unchanged(lake_, open_);
-        return version_ && freshness.unchanged(lake_, open_, *version_);
+        if (version_) return freshness.unchanged(lake_, open_, *version_);  // also when another reader has it taken out
+        return !replica_ && freshness.unchanged(lake_, open_);
     }
 
     void end() {
@@ -173,6 +184,7 @@ class File : public XrdOssWrapDF {
     const std::unique_ptr<XrdOssDF> below_;
     std::string open_;
     Lake lake_;
+    bool refused_ = false;
     std::mutex lock_;
     std::unique_ptr<Elsewhere> rescue_;
     std::atomic<bool> broken_{false};  // is read at its origin
@@ -192,7 +204,7 @@ class Storage : public XrdOssWrapper {
         if (place.problem == ENOENT && parts->above(path)) return folder(found);
         if (place.problem) return -place.problem;
         parts->freshness().looking(place.lake, path);
-        XrdOucEnv nobody;
+        XrdOucEnv nobody(place.query);
         const int rc = wrapPI.Stat(place.path.c_str(), found, options, &nobody);
         return rc == -EISDIR ? known(place, path, found) : rc;
     }

@@ -14,13 +14,13 @@ bool covers(std::string_view prefix, std::string_view path) {
     return path.size() == prefix.size() || path[prefix.size()] == '/';
 }
 
-std::optional<Lake> lake(const std::string &prefix, const std::string &origin) {
+std::optional<Lake> lake(const std::string &prefix, const std::string &origin, const std::string &credential) {
     const size_t end = origin.find("://");
     if (prefix.size() < 2 || prefix[0] != '/' || end == std::string::npos) return std::nullopt;
-    Lake made{prefix, origin.substr(0, end), origin.substr(end + 3)};
+    Lake made{prefix, origin.substr(0, end), origin.substr(end + 3), credential == "robot"};
     const bool known = made.protocol == "https" || made.protocol == "root" || made.protocol == "roots";
     const bool host = !made.host.empty() && made.host.find_first_of("/@?#") == std::string::npos;
-    return known && host ? std::optional<Lake>(made) : std::nullopt;
+    return known && host && (made.robot || credential.empty()) ? std::optional<Lake>(made) : std::nullopt;
 }
 
 }  // namespace
@@ -30,11 +30,11 @@ std::optional<Lakes> parse(const std::string &text, std::string &problem) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
-        std::string prefix, origin, more;
-        words >> prefix >> origin;
-        const auto made = words >> more ? std::nullopt : lake(prefix, origin);
+        std::string prefix, origin, credential, more;
+        words >> prefix >> origin >> credential;
+        const auto made = words >> more ? std::nullopt : lake(prefix, origin, credential);
         if (!made) {
-            problem = "no prefix and origin: '" + line + "'";
+            problem = "no prefix, origin and perhaps robot: '" + line + "'";
             return std::nullopt;
         }
         found.push_back(*made);

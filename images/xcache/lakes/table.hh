@@ -1,4 +1,5 @@
-// Which origin holds which part of the lake: read from a file of `<prefix> <origin>` lines, again whenever it changes.
+// Which origin holds which part of the lake: read from a file of `<prefix> <origin> [robot]` lines, again whenever it
+// changes.
 //
 // XRootD reads its own configuration at start only. A VO's lakes come and go while people read, so what differs from
 // lake to lake is in a file of its own.
@@ -22,6 +23,7 @@ struct Lake {
     std::string prefix;    // "/cms"
     std::string protocol;  // "https", "root" or "roots"
     std::string host;      // "origin.example.org:1094"
+    bool robot = false;    // is shown the VO's robot certificate, and never a token
 };
 
 using Lakes = std::vector<Lake>;
