@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,7 +30,9 @@ def ensure(names: Iterable[str] | None = None) -> dict[str, str]:
     """
     wanted = check(IMAGES if names is None else names)
     base_ = _base()
-    return {name: _ensure(name, base_) for name in wanted}
+    first = {name: _ensure(name, base_) for name in wanted[:1]}  # has the layers that all begin with
+    with ThreadPoolExecutor(max_workers=2) as two:  # while one is fetched, another is unpacked
+        return first | dict(zip(wanted[1:], two.map(lambda name: _ensure(name, base_), wanted[1:]), strict=True))
 
 
 def planned(names: Iterable[str] | None = None) -> dict[str, str]:
