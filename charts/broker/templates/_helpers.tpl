@@ -43,3 +43,24 @@ app.kubernetes.io/component: broker-test
 helm.sh/hook: test
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
+
+{{/* Labels of what ends the brokers before an uninstall, and those that select its pod. */}}
+{{- define "broker.endingLabels" -}}
+{{ include "broker.endingSelector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: analysis-facility
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+{{- define "broker.endingSelector" -}}
+app.kubernetes.io/name: broker
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: broker-ending
+{{- end }}
+
+{{/* Its objects live no longer than it does; the argument is their turn. */}}
+{{- define "broker.endingHook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
