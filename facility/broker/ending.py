@@ -7,8 +7,7 @@ issuer rotates meanwhile could be stored nowhere, and that person's session woul
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from facility.kubernetes import SERVICE_ACCOUNT, ApiError, Kubernetes
 
@@ -33,23 +32,29 @@ async def end(
     return False
 
 
-async def _main() -> int:
+async def told(
+    kubernetes: Kubernetes, namespace: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> str:
+    """Ends them, and says for the administrator what came of it. Never raises: an uninstall goes on."""
+    try:
+        ended = await end(kubernetes, namespace, sleep)
+    except ApiError as error:
+        return f"the brokers are not known to have ended ({error}): some people may have to sign in again"
+    return "the brokers have ended" if ended else "a broker has not ended yet: some people may have to sign in again"
+
+
+async def _main() -> None:
     kubernetes = Kubernetes.in_cluster()
     try:
-        ended = await end(kubernetes, (SERVICE_ACCOUNT / "namespace").read_text())
-    except ApiError as error:
-        print(f"the brokers are not known to have ended ({error}): some people may have to sign in again")
-        return 0  # an uninstall goes on
+        print(await told(kubernetes, (SERVICE_ACCOUNT / "namespace").read_text()))
     finally:
         await kubernetes.close()
-    print("the brokers have ended" if ended else "a broker has not ended yet: some people may have to sign in again")
-    return 0
 
 
-def main(_: Sequence[str] | None = None) -> int:
-    """0, always: whoever uninstalls wants that."""
-    return asyncio.run(_main())
+def main() -> None:
+    """The process's entry."""
+    asyncio.run(_main())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

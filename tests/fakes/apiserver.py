@@ -36,7 +36,7 @@ KINDS = {
         "serviceaccounts": "ServiceAccount",
         "resourcequotas": "ResourceQuota",
     },
-    "apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet"},
+    "apps/v1": {"statefulsets": "StatefulSet"},
     "networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
     "rbac.authorization.k8s.io/v1": {"roles": "Role"},
