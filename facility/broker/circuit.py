@@ -1,7 +1,8 @@
 """Whether an issuer is away: noticed by whoever asks it, and found to be back by one of them at a time.
 
 After a failure nobody asks for a moment; then one may try, and each further failure doubles the moment, up to a
-minute. Everybody else is told at once to come back later. Pure: times are seconds of a clock that never jumps.
+minute, or to a twelfth of the life of the issuer's tokens: those that live for a minute do not wait for one. Everybody
+else is told at once to come back later. Pure: times are seconds of a clock that never jumps.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from facility.tokens.wire import UnavailableError
 
 FIRST, LONGEST = 1.0, 60.0  # seconds for which an issuer is left alone after the first failure, and at the most
+SHORTEST = 5.0  # seconds for which an issuer is left alone in the end, however short its tokens live
+PART = 12  # so many times as long as an issuer is left alone its tokens live
 TOLD = 3600.0  # the longest that an issuer's own Retry-After is heeded
 DOUBLINGS = 6
 NOBODY = 30.0  # seconds in which nobody who waits for a token wanted to know whether an issuer is back
@@ -22,6 +25,7 @@ class Circuit:
 
     def __init__(self, spread: Callable[[], float] = random.random) -> None:
         self._spread = spread
+        self._longest = LONGEST
         self._failures = 0
         self._until = 0.0
         self._probe = 0  # the number of the one who was let through last
@@ -31,6 +35,10 @@ class Circuit:
     def away(self) -> bool:
         """Whether the last that was heard of the issuer was trouble."""
         return self._failures > 0
+
+    def lasting(self, life: float) -> None:
+        """The issuer has given a token that lives for so many seconds."""
+        self._longest = min(LONGEST, max(SHORTEST, life / PART))
 
     def admit(self, now: float) -> int:
         """Lets somebody ask, the only one while the issuer is away; for `released`, when they are done.
@@ -56,7 +64,7 @@ class Circuit:
         """Nobody was there, or somebody in trouble, who may have said when to come back; when others may come back."""
         if self._probing or not self.away:
             self._failures += 1
-            most = min(FIRST * 2 ** min(self._failures - 1, DOUBLINGS), LONGEST)
+            most = min(FIRST * 2 ** min(self._failures - 1, DOUBLINGS), self._longest)
             self._until = now + most * (0.5 + 0.5 * self._spread())
             self._probing = False
         # those who had asked before it was known to be away say nothing new but, maybe, when to come back

@@ -95,6 +95,7 @@ class Issuer:
         """The claims of a token that is what was asked for. Raises ClaimsError, UnavailableError."""
         found = claims.read(await self._verified(access_token))
         claims.check(found, expected, self._now())
+        self.line.lasting(found.expires - self._now())
         return found
 
     async def _as_client(

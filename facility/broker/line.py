@@ -57,6 +57,10 @@ class Line:
         self._circuit.answered()
         return answer
 
+    def lasting(self, life: float) -> None:
+        """The issuer has given a token that lives for so many seconds."""
+        self._circuit.lasting(life)
+
     def stop(self) -> None:
         """Sends all away who wait for their turn."""
         self.pace.refuse(lambda: UnavailableError("this is not asked any more"))

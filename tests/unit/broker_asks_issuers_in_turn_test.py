@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facility.broker.circuit import FIRST, LONGEST, NOBODY, TOLD, Circuit
+from facility.broker.circuit import FIRST, LONGEST, NOBODY, SHORTEST, TOLD, Circuit
 from facility.broker.line import Line
 from facility.broker.pace import BURST, Bucket, Pace
 from facility.tokens.wire import Request, Response, UnavailableError, seconds_to_wait
@@ -98,9 +98,11 @@ def test_a_new_rate_counts_from_now_on() -> None:
     run(work())
 
 
-def lasting(failures: int, spread: float) -> list[float]:
-    """Seconds for which an issuer is left alone after each of some failures in a row."""
+def lasting(failures: int, spread: float, life: float | None = None) -> list[float]:
+    """Seconds for which an issuer is left alone after each of some failures in a row; `life`: of its tokens."""
     now, found, circuit = Clock(), [], Circuit(lambda: spread)
+    if life is not None:
+        circuit.lasting(life)
     for _ in range(failures):
         circuit.failed(now())
         began = now()
@@ -117,6 +119,13 @@ def lasting(failures: int, spread: float) -> list[float]:
 def test_an_issuer_is_left_alone_for_longer_and_longer_up_to_a_minute() -> None:
     assert lasting(9, 1.0) == [FIRST, 2, 4, 8, 16, 32, LONGEST, LONGEST, LONGEST]
     assert lasting(3, 0.0) == [0.5, 1, 2]
+
+
+def test_an_issuer_whose_tokens_live_for_a_minute_is_not_left_alone_for_one() -> None:
+    assert lasting(6, 1.0, 60) == [FIRST, 2, 4, SHORTEST, SHORTEST, SHORTEST]
+    assert lasting(6, 1.0, 120) == [FIRST, 2, 4, 8, 10, 10]
+    assert lasting(8, 1.0, 3600) == lasting(8, 1.0)
+    assert max(lasting(8, 1.0, 1)) == SHORTEST
 
 
 def test_one_finds_out_and_all_others_are_told_to_come_back() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from facility.broker.circuit import FIRST
+from facility.broker.circuit import FIRST, SHORTEST
 from tests.fakes.broker_world import LAKE, World, facility
 from tests.fakes.token_issuer import problem
 
@@ -73,6 +73,18 @@ async def test_tokens_at_hand_serve_until_they_expire_and_no_longer(world: World
     assert (await world.token()).status == 200
     found = await world.condition()
     assert (found["status"], found["reason"]) == ("True", "SignedIn")
+
+
+async def test_an_issuer_of_tokens_of_a_minute_is_missed_for_seconds_only(world: World) -> None:
+    world.issuer.life = 60
+    assert (await world.token()).status == 200
+    world.issuer.down = True
+    for _ in range(10):
+        world.clock.pass_by(60)
+        assert (await world.token()).status == 503
+    world.issuer.down = False
+    world.clock.pass_by(SHORTEST)
+    assert (await world.token()).status == 200
 
 
 async def test_an_issuer_that_cannot_be_reached_is_left_alone_for_a_moment(world: World) -> None:

@@ -64,6 +64,6 @@ def site(ca: str) -> Values:
             "executeDisk": "4Gi",
             "gpuResource": "example.org/gpu",
             "executeIdle": 30,
-            "credentialRefresh": 10,
+            "credentialRefresh": 5,
         },
     }
