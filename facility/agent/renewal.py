@@ -18,6 +18,7 @@ from facility.exchange import EARLIEST, BrokerError, Token, TokenSource
 SOONEST = 5.0  # seconds between two successful askings for one token, however short its life
 _MARGIN = 130.0  # seconds before its end at which a token is asked for anew; of short ones a share of their life
 _LONGEST_PAUSE = 30.0
+_PART = 12  # so many times as long as a pause without a token a token lives
 
 
 def spread() -> float:
@@ -57,10 +58,12 @@ def renewed(kept: Kept, token: Token, now: float, factor: float) -> Kept:
 def failed(kept: Kept, error: BrokerError, now: float, factor: float) -> Kept:
     """After an attempt that failed: the next comes after 1, 2, 4 … 30 seconds, or when the broker said.
 
-    But four times at least before the end of the token at hand: a pause must not outlast what it waits for.
+    But four times at least before the end of the token at hand, and later so often that what is lost in a pause is
+    little beside a token's life: a pause must not outlast what it waits for.
     """
     left = kept.expires - now
-    longest = min(max(left / 4, 1.0), _LONGEST_PAUSE) if left > 0 else _LONGEST_PAUSE
+    over = max(kept.life / _PART, SOONEST) if kept.life else _LONGEST_PAUSE
+    longest = min(max(left / 4, 1.0) if left > 0 else over, _LONGEST_PAUSE)
     pause = min(max(min(2.0**kept.failures, longest), error.retry_after), _LONGEST_PAUSE) * factor
     problem = Problem(error.code, error.description)
     # the exponent stops growing: a broker away for days must not overflow it

@@ -25,6 +25,8 @@ AGAIN = 5.0
 MOST = 32
 #: seconds that somebody waits for a new token who has one, or has none; agents hang up after 10
 PATIENCE = (1.0, 8.0)
+#: seconds of life that a token has at least when it is handed out: answers say how long it is good in whole ones
+WORTH = 1.0
 SWEEP = 300.0  # seconds between two looks for tokens that have expired
 
 
@@ -160,7 +162,7 @@ class TokenCache:
 
     def _good(self, kept: _Kept, least: float) -> bool:
         left = self._left(kept)
-        if left <= 0:
+        if left < WORTH:
             return False
         _check(kept.entry.life, least)
         return left > max(kept.margin, least) or self._now() < kept.pause
@@ -179,13 +181,13 @@ class TokenCache:
 
     async def _fetched(self, key: Key, fetch: Fetch, kept: _Kept | None) -> Token:
         """A new token, or the one at hand if that is good and the new one takes long."""
-        old = kept.entry.token if kept and kept.entry.token.expires > self._now() else None
+        old = kept.entry.token if kept and self._left(kept) >= WORTH else None
         flight = self._flight(key, fetch, old.expires if old else self._now())
         # A caller who goes away must not take the fetch from the others, nor cut it short between rotation and store.
         done, _ = await asyncio.wait({flight}, timeout=self._patience[0 if old else 1])
         if done:
             return flight.result()
-        if old is not None and old.expires > self._now():
+        if old is not None and old.expires >= self._now() + WORTH:
             return old
         raise errors.unavailable("the issuer is being asked; it takes its time")
 
@@ -234,7 +236,7 @@ class TokenCache:
 
     def _fall_back(self, key: Key, error: BrokerError) -> Token:
         kept = self._find(key)
-        if error.status != 503 or kept is None or kept.entry.token.expires <= self._now():
+        if error.status != 503 or kept is None or self._left(kept) < WORTH:
             raise error
         kept.pause = self._now() + AGAIN
         return kept.entry.token
