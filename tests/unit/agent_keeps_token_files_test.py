@@ -126,6 +126,24 @@ def test_failing_attempts_come_at_growing_pauses_of_at_most_thirty_seconds(pod: 
     assert max(pauses) == 30
 
 
+@pytest.mark.parametrize(("life", "longest"), [(60, 5), (180, 15), (3600, 30)])
+def test_without_a_token_it_asks_again_in_a_twelfth_of_a_tokens_life_and_within_half_a_minute(
+    pod: Pod, life: int, longest: float
+) -> None:
+    pod.broker.wanted, pod.broker.life = pod.broker.wanted[:1], life
+    keeper = pod.keeper()
+    keeper.round()
+    pod.broker.refusal = (503, "temporarily_unavailable", "down")
+    times = []
+    while pod.now < START + 3 * life + 120:  # away for long after the token's end
+        asked = len(pod.broker.asked)
+        pause = keeper.round()
+        if len(pod.broker.asked) > asked and pod.now > START + 2 * life:
+            times.append(pod.now)
+        pod.now += pause
+    assert max(round(later - earlier) for earlier, later in pairwise(times)) == longest
+
+
 @pytest.mark.parametrize("code", ["interaction_required", "access_denied"])
 def test_a_refusal_takes_the_file_away_at_once_and_says_who_can_mend_it(pod: Pod, code: str) -> None:
     keeper = pod.keeper()

@@ -75,6 +75,15 @@ async def test_tokens_at_hand_serve_until_they_expire_and_no_longer(world: World
     assert (found["status"], found["reason"]) == ("True", "SignedIn")
 
 
+async def test_a_token_is_not_handed_out_for_less_than_a_second(world: World) -> None:
+    """Whoever gets one is told for how many seconds it is good: 0 would say nothing."""
+    assert (await world.token()).status == 200
+    world.issuer.down = True
+    world.clock.pass_by(3599.5)
+    for _ in range(2):  # the first asks the issuer, the second is told that it is away
+        assert (await world.token()).status == 503
+
+
 async def test_an_issuer_of_tokens_of_a_minute_is_missed_for_seconds_only(world: World) -> None:
     world.issuer.life = 60
     assert (await world.token()).status == 200
