@@ -27,6 +27,9 @@ from facility.codes import UNAVAILABLE as UNAVAILABLE
 #: share of a token's life that is left when it is renewed at the earliest: of a short life, what outlasts a restart
 EARLIEST = 2 / 3
 MARGIN = 150.0  # seconds of life left at which the broker renews a token; EARLIEST of its life if that is less
+#: whoever waits for a token while none is to be had tries again within a twelfth of what one lives, in seconds at the
+#: soonest: a pause is little beside a token's life
+_PART, SHORTEST = 12, 5.0
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _TIMEOUT = 10.0  # seconds, for each of connecting and reading
@@ -39,6 +42,11 @@ _FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 def margin(life: float) -> float:
     """Seconds of life left at which the broker renews a token of that life, but for the spread."""
     return min(life * EARLIEST, MARGIN)
+
+
+def longest_pause(life: float, most: float) -> float:
+    """Seconds between two tries for tokens of that life while there are none; `most` for those that live long."""
+    return min(most, max(SHORTEST, life / _PART))
 
 
 class BrokerError(Exception):

@@ -13,12 +13,11 @@ from dataclasses import replace
 
 from facility.agent.state import Kept, Problem
 from facility.codes import UNAVAILABLE
-from facility.exchange import EARLIEST, BrokerError, Token, TokenSource
+from facility.exchange import EARLIEST, BrokerError, Token, TokenSource, longest_pause
 
 SOONEST = 5.0  # seconds between two successful askings for one token, however short its life
 _MARGIN = 130.0  # seconds before its end at which a token is asked for anew; of short ones a share of their life
 _LONGEST_PAUSE = 30.0
-_PART = 12  # so many times as long as a pause without a token a token lives
 
 
 def spread() -> float:
@@ -62,8 +61,8 @@ def failed(kept: Kept, error: BrokerError, now: float, factor: float) -> Kept:
     little beside a token's life: a pause must not outlast what it waits for.
     """
     left = kept.expires - now
-    over = max(kept.life / _PART, SOONEST) if kept.life else _LONGEST_PAUSE
-    longest = min(max(left / 4, 1.0) if left > 0 else over, _LONGEST_PAUSE)
+    over = longest_pause(kept.life, _LONGEST_PAUSE) if kept.life else _LONGEST_PAUSE
+    longest = min(max(left / 4, 1.0), _LONGEST_PAUSE) if left > 0 else over
     pause = min(max(min(2.0**kept.failures, longest), error.retry_after), _LONGEST_PAUSE) * factor
     problem = Problem(error.code, error.description)
     # the exponent stops growing: a broker away for days must not overflow it

@@ -10,11 +10,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from facility.exchange import longest_pause
 from facility.tokens.wire import UnavailableError
 
 FIRST, LONGEST = 1.0, 60.0  # seconds for which an issuer is left alone after the first failure, and at the most
-SHORTEST = 5.0  # seconds for which an issuer is left alone in the end, however short its tokens live
-PART = 12  # so many times as long as an issuer is left alone its tokens live
 TOLD = 3600.0  # the longest that an issuer's own Retry-After is heeded
 DOUBLINGS = 6
 NOBODY = 30.0  # seconds in which nobody who waits for a token wanted to know whether an issuer is back
@@ -38,7 +37,7 @@ class Circuit:
 
     def lasting(self, life: float) -> None:
         """The issuer has given a token that lives for so many seconds."""
-        self._longest = min(LONGEST, max(SHORTEST, life / PART))
+        self._longest = longest_pause(life, LONGEST)
 
     def admit(self, now: float) -> int:
         """Lets somebody ask, the only one while the issuer is away; for `released`, when they are done.

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facility.broker.circuit import FIRST, LONGEST, NOBODY, SHORTEST, TOLD, Circuit
+from facility.broker.circuit import FIRST, LONGEST, NOBODY, TOLD, Circuit
 from facility.broker.line import Line
 from facility.broker.pace import BURST, Bucket, Pace
+from facility.exchange import SHORTEST
 from facility.tokens.wire import Request, Response, UnavailableError, seconds_to_wait
 from facility.vo import VirtualOrganization
 from tests.bench import token_day

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from facility.broker.circuit import FIRST, SHORTEST
+from facility.broker.circuit import FIRST
+from facility.exchange import SHORTEST
 from tests.fakes.broker_world import LAKE, World, facility
 from tests.fakes.token_issuer import problem
 

@@ -1,10 +1,15 @@
-{{/* Labels of every object of this chart. */}}
-{{- define "broker.labels" -}}
-{{ include "broker.selector" . }}
+{{/* Labels that say of which release and chart an object is. */}}
+{{- define "broker.release" -}}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: analysis-facility
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels of every object of this chart. */}}
+{{- define "broker.labels" -}}
+{{ include "broker.selector" . }}
+{{ include "broker.release" . }}
 {{- end }}
 
 {{/* Labels that select the broker's pod. */}}
@@ -27,10 +32,7 @@ podSelector:
 {{/* Labels of the objects of `helm test`, and those that select its pod. */}}
 {{- define "broker.testLabels" -}}
 {{ include "broker.testSelector" . }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: analysis-facility
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "broker.release" . }}
 {{- end }}
 {{- define "broker.testSelector" -}}
 app.kubernetes.io/name: broker
@@ -47,10 +49,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{/* Labels of what ends the brokers before an uninstall, and those that select its pod. */}}
 {{- define "broker.endingLabels" -}}
 {{ include "broker.endingSelector" . }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: analysis-facility
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "broker.release" . }}
 {{- end }}
 {{- define "broker.endingSelector" -}}
 app.kubernetes.io/name: broker
