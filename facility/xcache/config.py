@@ -115,8 +115,9 @@ def _vomses(vo: VirtualOrganization) -> dict[str, str]:
 
 def _cache(site: Site) -> str:
     """Everything but who may read is the plug-in's: it maps paths to origins, so `all.export` only says that nothing is
-    written. cschk: pages on disk have checksums. On the way TLS covers them already, where checksums cost the origin
-    three times the CPU."""
+    written. Pages on disk have checksums (libXrdOssCsi); `pfc.cschk cache` does no more than to name that library, as
+    the last, where damaged records could not be mended. On the way TLS covers pages already, where checksums (`net`)
+    cost the origin three times the CPU."""
     return f"""
 all.export / r/o
 ofs.osslib libXrdPss.so
@@ -130,7 +131,9 @@ pss.ciosync 10 18
 oss.localroot {places.DATA}
 pfc.ram {site.cache.ram}
 pfc.blocksize 1m
-pfc.cschk nonet cache
+pfc.cschk nonet nocache
+pfc.osslib ++ libXrdOssCsi.so space=public nofill
+pfc.osslib ++ {places.DISK}
 pfc.writequeue 64 8
 pfc.trace warning
 """

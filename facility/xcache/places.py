@@ -41,6 +41,8 @@ TOKEN = "/run/token/lake"  # noqa: S105 - a path
 
 #: the image's own plug-in, which gives paths their origins and keeps what is cached fresh (images/xcache/lakes)
 PLUGIN = "/usr/lib/facility/liblakes.so"
+#: another, between XRootD's cache and its volume (images/xcache/disk)
+DISK = "/usr/lib/facility/libdisk.so"
 #: where XRootD's client of this process looks for plug-ins first
 CLIENT_PLUGINS = "/usr/lib/facility/client.plugins.d"
 

@@ -123,7 +123,18 @@ class Rig:
             _folder(here / "volume"): places.VOLUME,
             _folder(here / "run"): places.RUN,
         }
+        self._accounted(configuration)
         return self._server(name, port, "xcache", ["facility-xcache"], mounts, config.environment(wanted, SITE))
+
+    def _accounted(self, configuration: Path) -> None:
+        """What counts reads beside a cache, as in its pod: where nobody listens, caches complain of it all the time."""
+        if listening(places.METRICS_PORT):
+            return
+        here = _folder(self.folder / "accounting")
+        mounts = {configuration: places.CONFIG, here: places.ACCOUNTING}
+        command = ["/opt/venv/bin/python", "-I", "-m", "facility.xcache.accounting.main"]
+        given = {places.VO: VO, places.SIZE: "1"}
+        self._server("accounting", places.METRICS_PORT, "xcache", command, mounts, given)
 
     def bare(self) -> Server:
         """XRootD with nothing before the files: no TLS, no tokens, no cache; by http as by root."""

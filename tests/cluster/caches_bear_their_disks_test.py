@@ -10,7 +10,9 @@ from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.xcache import config, places
 from tests.cluster import lakes
+from tests.cluster.kills import Containers, ready
 from tests.cluster.through_caches import PODS, seen
+from tests.cluster.under_fault import killed
 
 pytestmark = pytest.mark.cluster
 
@@ -57,6 +59,35 @@ def test_a_block_that_is_not_what_was_written_is_read_from_the_origin_and_fetche
     assert [seen(stage, vo, "whole", path) for path in paths] == good
     log = stage.cluster.do("logs", "-n", "facility", f"xcache-{vo.name}-0", "-c", "xcache", "--tail=-1")
     assert all(f"{path} cannot be read from disk" in log for path in paths)
+
+
+#: bytes of a record that a node has written when it dies
+HALF = 60
+
+
+def record(path: str) -> str:
+    """Where XRootD's cache writes down what it has of a file."""
+    return f"{places.DATA}{path}.cinfo"
+
+
+def test_a_file_whose_record_was_half_written_when_the_node_died_is_fetched_again_and_kept(
+    stage: Stage, outcome: Outcome
+) -> None:
+    vo, folder = world.CMS, "/cms/open/half-written"
+    lakes.fill(stage, folder, count=1, size=SIZE)
+    path = f"{folder}/0"
+    try:
+        good = [200, SIZE, lakes.checksum(stage, path, "adler32")]
+        assert seen(stage, vo, "whole", path) == good
+        in_cache(stage, vo, "truncate", f"--size={HALF}", record(path))
+        killed(Containers("cache", "facility", "xcache", f"xcache-{vo.name}-0"))(stage)
+        stage.cluster.wait_for("the cache's answers", lambda: ready(stage, "facility", "xcache", set()), 60)
+        assert seen(stage, vo, "whole", path) == good
+        assert int(in_cache(stage, vo, "stat", "--format=%s", record(path))) > HALF
+        log = stage.cluster.do("logs", "-n", "facility", f"xcache-{vo.name}-0", "-c", "xcache", "--tail=-1")
+        assert f"{path}.cinfo is damaged" in log
+    finally:
+        lakes.remove(stage, folder)
 
 
 #: sum of what comes in, without holding it

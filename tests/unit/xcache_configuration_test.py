@@ -64,7 +64,8 @@ def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> No
 def test_pages_have_checksums_on_disk_and_not_on_the_way() -> None:
     text = config.render(vo(lake()), SITE)
     assert values(text, "pss.origin") == ["=https,roots,root"]
-    assert values(text, "pfc.cschk") == ["nonet cache"]
+    assert values(text, "pfc.cschk") == ["nonet nocache"]
+    assert values(text, "pfc.osslib") == ["++ libXrdOssCsi.so space=public nofill", "++ /usr/lib/facility/libdisk.so"]
     assert values(text, "pfc.ram") == ["2g"]
 
 
