@@ -18,10 +18,12 @@ import time
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from secrets import token_bytes
 
 from facility import names, site
 from facility.kubernetes import ApiError, Json, Kubernetes
+from facility.operator import wake
 from facility.operator.secrets import BROKER
 
 CURRENT, NEXT, OLDER = "current", "next", "older-"
@@ -41,6 +43,7 @@ class Keys:
     def __init__(self, kubernetes: Kubernetes, namespace: str, now: float) -> None:
         self._kubernetes, self._now = kubernetes, now
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
 
     async def add(self) -> str:
         """Adds a key that only opens. Raises RefusedError, ApiError."""
@@ -83,6 +86,14 @@ class Keys:
         lost = [f"{name or 'unnamed':16}  {sealed[name]:6} documents  not here" for name in sealed if name not in known]
         return "\n".join(lines + lost)
 
+    async def hurry(self) -> None:
+        """Has nodes look at the brokers' pods: untouched, their volume follows the Secret in a minute or two. Raises
+        ApiError."""
+        pods = await self._kubernetes.get(self._pods, [("labelSelector", f"{names.LABEL_COMPONENT}=broker")])
+        touched = {"metadata": {"annotations": {wake.ANNOTATION: f"{self._now:.3f}"}}}
+        for pod in pods.get("items") or []:
+            await self._kubernetes.patch(f"{self._pods}/{pod['metadata']['name']}", touched)
+
     async def _read(self) -> Json:
         return await self._kubernetes.get(f"{self._secrets}/{BROKER}")
 
@@ -110,10 +121,21 @@ def _key(secret: Json) -> str:
 async def _run(step: str) -> str:
     kubernetes = Kubernetes.in_cluster()
     try:
-        keys = Keys(kubernetes, site.load().namespaces.facility, time.time())
-        return str(await getattr(keys, step)())
+        namespace = site.load().namespaces.facility
+        told = str(await getattr(Keys(kubernetes, namespace, time.time()), step)())
+        if step != "show":
+            await _seen(kubernetes, namespace)
+        return told
     finally:
         await kubernetes.close()
+
+
+async def _seen(kubernetes: Kubernetes, namespace: str) -> None:
+    """Brokers see the change soon, by two touches (facility.operator.wake); where that fails, a little later."""
+    with suppress(ApiError):
+        await Keys(kubernetes, namespace, time.time()).hurry()
+        await asyncio.sleep(wake.LATER)
+        await Keys(kubernetes, namespace, time.time()).hurry()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -104,6 +104,15 @@ async def test_the_key_is_changed_in_four_steps_and_everybody_goes_on_all_the_ti
             assert (await world.state(f"cms-{name}"))["state"] == "good"
 
 
+async def test_nodes_are_told_to_look_at_brokers_pods_and_at_no_others(world: World) -> None:
+    pods = "/api/v1/namespaces/facility/pods"
+    for name, component in (("broker-1", "broker"), ("hub-1", "hub")):
+        world.api.put(f"{pods}/{name}", {"metadata": {"name": name, "labels": {names.LABEL_COMPONENT: component}}})
+    await step(world, "hurry", 1000.0)
+    notes = {name: world.api.objects[f"{pods}/{name}"]["metadata"].get("annotations") for name in ("broker-1", "hub-1")}
+    assert notes == {"broker-1": {"analysis-facility.io/touched": "1000.000"}, "hub-1": None}
+
+
 async def refreshed(world: World) -> None:
     """Everybody's refresh tokens are used, and rotated, again and again."""
     for scope in COMPUTE:
