@@ -20,7 +20,7 @@ from tests.cluster.batch import BATCH, DONE, IDLE, RUNNING, clear, in_kernel, jo
 pytestmark = pytest.mark.cluster
 GPU = "example.org/gpu"
 SHORT_AND_LONG = """
-short, long = sent(arguments="45"), sent(arguments="1000")
+short, long = sent(arguments="30"), sent(arguments="1000")
 for one in (short, long):
     until(one, 2)
 print("RESULT", json.dumps({"short": short, "long": long}))
@@ -52,7 +52,7 @@ def starts(stage: Stage, cluster: int) -> int:
 
 
 def test_a_pod_that_is_told_to_leave_ends_its_jobs_takes_no_other_and_goes(stage: Stage) -> None:
-    running = sent(stage, ONE % 60)["cluster"]
+    running = sent(stage, ONE % 40)["cluster"]
     pod = where(stage, running)
     stage.cluster.do("annotate", "pod", pod, "-n", BATCH, f"{names.ANNOTATION_RETIRE}=a test wants it")
     told = lambda: "no more jobs: a test wants it" in stage.cluster.do("logs", pod, "-n", BATCH)  # noqa: E731
@@ -68,7 +68,7 @@ def test_a_pod_that_is_told_to_leave_ends_its_jobs_takes_no_other_and_goes(stage
 
 
 def test_an_eviction_waits_for_jobs(stage: Stage) -> None:
-    running = sent(stage, ONE % 40)["cluster"]
+    running = sent(stage, ONE % 20)["cluster"]
     pod = where(stage, running)
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": BATCH}}
     path = f"/api/v1/namespaces/{BATCH}/pods/{pod}/eviction"
@@ -92,14 +92,14 @@ def test_pods_on_a_cordoned_node_are_told_to_leave(stage: Stage) -> None:
 
 
 def test_a_pod_that_is_deleted_gives_short_jobs_their_end_and_long_ones_back_to_the_queue(stage: Stage) -> None:
-    """`executeGrace` is 120 s in the demo."""
+    """`executeGrace` is 60 s in the demo."""
     jobs = sent(stage, SHORT_AND_LONG)
     pod = where(stage, jobs["long"])
     assert where(stage, jobs["short"]) == pod
     stage.cluster.do("delete", "pod", pod, "-n", BATCH, "--wait=false")
-    until(stage, jobs["short"], DONE, 100)
+    until(stage, jobs["short"], DONE, 70)
     assert starts(stage, jobs["short"]) == 1
-    stage.cluster.wait_for("the pod gone", lambda: phase(stage, pod) == "Gone", 200)
+    stage.cluster.wait_for("the pod gone", lambda: phase(stage, pod) == "Gone", 140)
     back = lambda: job(stage, jobs["long"])["JobStatus"] == IDLE or where(stage, jobs["long"]) not in ("", pod)  # noqa: E731
     took = stage.cluster.wait_for("the long job back", back, 30)
     print(f"the long job was back {took:.0f} s after its pod")

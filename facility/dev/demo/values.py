@@ -64,6 +64,7 @@ def site(ca: str) -> Values:
             "executeDisk": "4Gi",
             "gpuResource": "example.org/gpu",
             "executeIdle": 30,
+            "executeGrace": 60,
             "credentialRefresh": 5,
         },
     }
