@@ -19,6 +19,7 @@ class Checksums : public XrdCksWrapper {
     int Get(const char *path, XrdCksData &checksum) override {
         const Place place = parts->place(path);
         if (place.problem) return -place.problem;
+        parts->freshness().summing(place.lake, path);
         // which checksum is asked for; an origin over https has it from here only
         XrdOucEnv nobody(("cks.type=" + std::string(checksum.Name) + "&" + place.query).c_str());
         checksum.envP = &nobody;

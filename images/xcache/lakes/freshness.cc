@@ -49,6 +49,10 @@ void Freshness::looking(const Lake &lake, const std::string &path) {
     if (cached(path) && due(path)) compare(lake, path);
 }
 
+void Freshness::summing(const Lake &lake, const std::string &path) {
+    if (cached(path)) compare(lake, path);
+}
+
 bool Freshness::opening(const Lake &lake, const std::string &path, std::shared_ptr<Beginning> &beginning) {
     looking(lake, path);
     return cached(path) || learn(lake, path, &beginning) != Answer::missing;
@@ -166,6 +170,7 @@ Answer Freshness::learn(const Lake &lake, const std::string &path, std::shared_p
     held.lock();
     Known &known = known_[path];
     known.replaced = known.asking = false;
+    if (answer != Answer::there) known.looked = {};  // it may be there at the next open, whose version has to be known
     known.version = answer == Answer::there ? std::optional<Version>(version) : std::nullopt;
     known.beginning = begun;
     if (beginning) *beginning = begun;

@@ -43,7 +43,9 @@ class Freshness {
 
     // To be called before a path is looked at; compares what is due.
     void looking(const Lake &lake, const std::string &path);
-    // The same before it is opened. False if the origin says that it has no such file. What is not cached may have begun to
+    // To be called before the origin is asked for a checksum; compares, so that it is that of what is read next.
+    void summing(const Lake &lake, const std::string &path);
+    // As `looking`, before it is opened. False if the origin says that it has no such file. What is not cached may have begun to
     // come: one beginning for all who open it now.
     bool opening(const Lake &lake, const std::string &path, std::shared_ptr<Beginning> &beginning);
     // An open has succeeded: the version that was learned before is that of the file.
