@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster import forge, lakes, refusals
-from tests.cluster.kills import Containers
+from tests.cluster.kills import Containers, ready
 from tests.cluster.reading import Answer, Attempt, attempt
 from tests.cluster.under_fault import Fault, killed, outage, unread
 
@@ -149,8 +151,70 @@ def test_a_file_that_is_not_there_is_at_no_replica(stage: Stage, replicas: None)
     assert [one.code for one in attempt(stage.cluster, POD, asked)] == [404] * len(HOSTS)
 
 
-@pytest.mark.parametrize("replica", [REPLICAS[0], pytest.param(REPLICAS[1], marks=pytest.mark.long)])
-def test_while_one_is_killed_everybody_reads_on(stage: Stage, replicas: None, replica: str) -> None:
-    ended = Fault("a replica is killed", killed(Containers("replica", "facility", "xcache", replica)))
-    with unread(stage) as files:
-        outage(stage, files, ended)
+#: seconds after which somebody tries again: Kubernetes needs three until it leads nobody to a pod that is gone
+RETRY = 5
+_LAID_DOWN = """
+import json, os, sys
+place, size, found = sys.argv[1], int(sys.argv[2]), {}
+for name in os.listdir(place) if os.path.isdir(place) else ():
+    one = os.stat(os.path.join(place, name))
+    if not name.endswith(".cinfo") and one.st_blocks * 512 >= size:
+        found[name] = [one.st_ino, one.st_mtime_ns]
+print(json.dumps(found))
+"""
+
+
+def laid_down(stage: Stage, replica: str, folder: str) -> dict[str, list[int]]:
+    """The files of a folder that a replica has whole: name to what would be another if it were fetched again."""
+    program = ["python3", "-c", _LAID_DOWN, f"/var/lib/xcache/data{folder}", str(SIZE)]
+    found: dict[str, list[int]] = json.loads(stage.cluster.execute("facility", replica, "xcache", program))
+    return found
+
+
+def pod_ends(stage: Stage, replica: str, volume: bool = False) -> None:
+    """It is another one that comes back; if its volume goes, too, without anything."""
+    old = {stage.cluster.get("pod", replica, "-n", "facility")["metadata"]["uid"]}
+    if volume:
+        stage.cluster.do("delete", "pvc", f"cache-{replica}", "-n", "facility", "--wait=false")
+    stage.cluster.do("delete", "pod", replica, "-n", "facility", "--wait=false")
+    stage.cluster.wait_for(f"another {replica}", lambda: ready(stage, "facility", "xcache", old), 240)
+
+
+def program_ends(stage: Stage, replica: str) -> None:
+    """In its pod, which stays."""
+    killed(Containers("replica", "facility", "xcache", replica))(stage)
+
+
+@pytest.mark.parametrize(
+    ("replica", "lose"),
+    [
+        pytest.param(REPLICAS[0], pod_ends, id="its pod"),
+        pytest.param(REPLICAS[1], partial(pod_ends, volume=True), id="its pod and volume", marks=pytest.mark.long),
+        pytest.param(REPLICAS[1], program_ends, id="its program", marks=pytest.mark.long),
+    ],
+)
+def test_a_lost_replica_is_a_retry_at_most_and_costs_only_its_own_content(
+    stage: Stage, replicas: None, replica: str, lose: Callable[[Stage, str], None]
+) -> None:
+    (other,) = set(REPLICAS) - {replica}
+    with unread(stage, COUNT, SIZE) as files:
+        folder = posixpath.dirname(next(iter(files)))
+        before: dict[str, list[int]] = {}
+
+        def everything() -> bool:
+            before.update(laid_down(stage, other, folder))
+            return len(before | laid_down(stage, replica, folder)) == COUNT
+
+        def lost(stage: Stage) -> None:
+            stage.cluster.wait_for("all files laid down", everything, 60)
+            lose(stage, replica)
+
+        # also while it takes its files back, which is a quarter of a minute later
+        outage(stage, files, Fault("a replica is lost", lost, most=1, retry=RETRY, after=20))
+        assert 0 < len(before) < COUNT
+        after = laid_down(stage, other, folder)
+        assert {name: after.get(name) for name in before} == before
+        sent, token = lakes.sent(stage), forge.token(scope="storage.read:/")
+        asked = [Attempt("https", f"{other}.facility.svc", f"{folder}/{name}", token) for name in before]
+        assert whole(attempt(stage.cluster, POD, asked))
+        assert lakes.sent(stage) - sent < len(before) * SIZE / 10
