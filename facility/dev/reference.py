@@ -43,7 +43,8 @@ session and gives the name free: see [how to](../how-to/add-a-vo.md#when-a-perso
 _DATASET = """\
 A part of the lake that a VO's caches are to hold: brought ahead of need, and kept if it is pinned. A site's
 administrator, or whom the site lets, writes it into the facility's namespace;
-[how to](../how-to/hold-datasets.md) says how, and what each reason of its condition asks for. Nothing in it is a secret."""
+[how to](../how-to/hold-datasets.md) says how, and what each reason of its condition asks for. Nothing in it is a
+secret."""
 
 
 def pages() -> dict[str, str]:

@@ -70,7 +70,7 @@ class Cache:
         return {one["path"]: Word(State(one["state"]), one["error_text"]) for one in told["responses"]}
 
     def cancel(self, request: str) -> None:
-        """What is not there yet does not come, nor the rest of what is coming. A request unknown to the cache is over."""
+        """What is not there yet does not come. A request that the cache does not know is over already."""
         self._files().prepare([request], self._xrootd.flags.PrepareFlags.CANCEL, timeout=_TIMEOUT)
 
     def _files(self) -> Any:
