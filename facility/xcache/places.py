@@ -74,7 +74,7 @@ SIZE = "XCACHE_SIZE"
 VOMS = "XCACHE_VOMS"
 #: environment variables: the proxy for XRootD's https client, which fails all requests if there is no such file
 HTTPS_PROXY_FILES = ("XRD_HTTPCLIENTCERTFILE", "XRD_HTTPCLIENTKEYFILE")
-#: environment variable: days after which a file goes that nobody has read; 0: none goes for that
+#: environment variable, for the plug-in: days after which a file goes that nobody has read; 0: none goes for that
 UNUSED = "XCACHE_UNUSED_DAYS"
 
 

@@ -23,25 +23,22 @@ def main() -> None:
     forbid_core_files()  # readers' tokens are in its memory, and the cache's own
     size = int(os.environ[places.SIZE])
     volume = os.statvfs(places.VOLUME)
-    unused = int(os.environ[places.UNUSED])
-    prepare(Path("/"), configuration(size, volume.f_frsize * volume.f_blocks, unused))
+    prepare(Path("/"), configuration(size, volume.f_frsize * volume.f_blocks))
     if Path(places.ROBOT).exists():
         os.environ |= dict.fromkeys(places.HTTPS_PROXY_FILES, places.ROBOT)
     os.execvp("xrootd", ["xrootd", "-c", f"{places.RUN}/{places.XROOTD_CONFIG}", "-n", "xcache"])  # noqa: S606, S607
 
 
-def configuration(size: int, total: int, unused: int = 0) -> str:
+def configuration(size: int, total: int) -> str:
     """The last line of the configuration: how much of a volume of `total` bytes a cache of `size` bytes may fill.
 
     The files' limits keep the VO within its size where volumes share a disk; the others keep a full disk usable. The
-    former have to lie below the latter, or xrootd does not start. unused: days after which a file goes that nobody has
-    read, looked at once an hour; 0: none goes for that.
+    former have to lie below the latter, or xrootd does not start.
     """
     largest = max(int(min(0.95 * size, 0.85 * total)) // _MEBI, 3)
     nominal = min(int(0.92 * largest), largest - 1)
     baseline = min(int(0.85 * largest), nominal - 1)
-    cold = f" purgecoldfiles {unused * 86400} 60" if unused else ""
-    return f"pfc.diskusage 0.90 0.95 files {baseline}m {nominal}m {largest}m purgeinterval 60{cold}\n"
+    return f"pfc.diskusage 0.90 0.95 files {baseline}m {nominal}m {largest}m purgeinterval 60\n"
 
 
 def prepare(root: Path, last_line: str) -> None:

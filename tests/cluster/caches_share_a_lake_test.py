@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import posixpath
 import secrets
@@ -11,8 +12,9 @@ from functools import partial
 
 import pytest
 
+from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
-from tests.cluster import forge, lakes, refusals
+from tests.cluster import doors, forge, lakes, refusals
 from tests.cluster.kills import Containers, ready
 from tests.cluster.reading import Answer, Attempt, attempt
 from tests.cluster.under_fault import Fault, killed, outage, unread
@@ -136,13 +138,13 @@ def test_what_is_staged_at_one_comes_to_where_it_is_kept(stage: Stage, replicas:
         assert all(kept(stage, replica, folder) for replica in REPLICAS)
 
 
-@pytest.mark.parametrize("host", HOSTS[1:])
-def test_each_replica_refuses_what_one_cache_refuses(stage: Stage, replicas: None, host: str) -> None:
-    cases = {case: one for case, one in refusals.REFUSED.items() if one[1] == refusals.CMS}
-    asked = {(case, way): Attempt(way, host, one[2], one[0]()) for case, one in cases.items() for way in WAYS}
-    answers = attempt(stage.cluster, POD, list(asked.values()))
-    for (case, way), answer in zip(asked, answers, strict=True):
-        refusals.as_told(answer, case, way)
+@pytest.mark.parametrize("number", range(len(REPLICAS)))
+def test_each_replica_refuses_what_one_cache_refuses(stage: Stage, replicas: None, number: int) -> None:
+    door = doors.replica(world.CMS, number)
+    with refusals.files(stage, door.vo) as files:
+        told = doors.answers(stage, door, itertools.chain(*refusals.everywhere(door.vo, files).values()))
+    doors.as_they_should(told)
+    assert doors.written_down(stage, door, told) == []
 
 
 def test_a_file_that_is_not_there_is_at_no_replica(stage: Stage, replicas: None) -> None:

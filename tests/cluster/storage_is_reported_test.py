@@ -15,6 +15,7 @@ from facility.dev.demo.mainjob import Outcome, Stage
 from facility.hub.storage import FRESH
 from tests.cluster import forge, lakes
 from tests.cluster.reading import Attempt, attempt
+from tests.fakes.srr_reader import complaints
 
 pytestmark = pytest.mark.cluster
 SIZE = 3_000_000
@@ -57,13 +58,23 @@ def test_what_people_read_is_in_their_vos_report_minutes_later(stage: Stage, out
     lakes.remove(stage, path)
 
 
+@pytest.mark.parametrize("vo", world.VOS)
+def test_what_the_hub_serves_of_each_cache_can_be_accounted_for(stage: Stage, outcome: Outcome, vo: str) -> None:
+    stage.cluster.wait_for(f"a report of {vo}", lambda: asyncio.run(asked(stage, vo))[0] == 200, COUNTED)
+    _, told = asyncio.run(asked(stage, vo))
+    assert complaints(told, time.time()) == []
+    (found,) = told["storageservice"]["storageshares"]
+    assert found["vos"] == [vo]
+
+
 def test_a_vo_that_there_is_not_has_no_report(stage: Stage, outcome: Outcome) -> None:
     assert asyncio.run(asked(stage, "nobody"))[0] == 404
 
 
 def test_the_lake_says_what_it_holds_of_each_vo_to_whoever_asks(stage: Stage, outcome: Outcome) -> None:
     command = ["python3", "-c", ASK, f"{world.ORIGIN}/static/srr.json"]
-    told = json.loads(stage.cluster.execute("facility", "xcache-cms-0", "xcache", command))["storageservice"]
-    used = {one["name"]: one["usedsize"] for one in told["storageshares"]}
+    told = json.loads(stage.cluster.execute("facility", "xcache-cms-0", "xcache", command))
+    assert complaints(told, time.time()) == []
+    used = {one["name"]: one["usedsize"] for one in told["storageservice"]["storageshares"]}
     assert used["cms"] > 0
     assert used["atlas"] > 0

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +18,15 @@ from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.person import SignInError
+from tests.cluster import forge, lakes, last_bytes
 from tests.cluster.cells import cell
 from tests.cluster.waiting import ready, until_gone, until_token, until_usable
 
 pytestmark = pytest.mark.cluster
 VO = world.ATLAS
 POD = "jupyter-atlas-bob"
+#: seconds until a suspended VO's last byte has gone out, as docs/explanation/what-a-cache-does.md has it
+LAST_BYTE = 30
 
 #: in the folder of the main job: its submit.py waits where the central manager has just come back
 SPOOL = r"""
@@ -74,15 +81,32 @@ def queue(stage: Stage) -> list[list[Any]]:
     return [[int(line.split()[0]), line.partition(" ")[2]] for line in lines if line.strip()]
 
 
+@contextmanager
+def read_on(stage: Stage, seconds: float) -> Iterator[Future[str]]:
+    """Somebody reads at the VO's cache for so long, from now on, with a token that nobody can take back."""
+    path, begun = f"/{VO.name}/embargoed/long-{secrets.token_hex(4)}", f"begun-{secrets.token_hex(4)}"
+    wish = {"host": f"xcache-{VO.name}.facility.svc", "path": path, "seconds": seconds, "begun": f"/tmp/{begun}"}
+    asked = json.dumps(wish | {"token": forge.token(VO, scope="storage.read:/", life=10 * seconds)})
+    lakes.put(stage, path, 64 << 20)
+    with ThreadPoolExecutor(1) as beside:
+        command = ["python3", "-c", Path(last_bytes.__file__).read_text()]
+        where = ("facility-users", POD, "notebook", command)
+        told = beside.submit(stage.cluster.execute, *where, stdin=asked, timeout=2 * seconds)
+        stage.cluster.wait_for("all read", lambda: begun in in_pod(stage, "ls", "/tmp").split() or told.done(), 30)
+        yield told
+    lakes.remove(stage, path)
+
+
 @pytest.fixture(scope="module")
 def suspended(stage: Stage, outcome: Outcome) -> Iterator[dict[str, Any]]:
     """atlas, suspended while bob's notebook runs and two of his jobs are queued; its servers are kept at first."""
     found: dict[str, Any] = {"cluster": asyncio.run(cell(stage, VO, VO.person.name, SPOOL))}
     found["others"] = stage.cluster.get("pod", "xcache-cms-0", "-n", "facility")["metadata"]["uid"]
     found["pod"] = stage.cluster.get("pod", POD, "-n", "facility-users")["metadata"]["uid"]
-    patch(stage, VO, suspended=True, removal={"servers": "Keep"})
-    found["began"] = time.monotonic()
-    yield found
+    with read_on(stage, LAST_BYTE + 15) as reads:
+        found |= {"reads": reads, "patched": time.time()}
+        patch(stage, VO, suspended=True, removal={"servers": "Keep"})
+        yield found
     patch(stage, VO, suspended=False, removal={"servers": "Stop"})
     until_usable(stage, VO)
 
@@ -127,6 +151,15 @@ def test_another_vo_notices_nothing(stage: Stage, suspended: dict[str, Any]) -> 
     assert stage.cluster.get("pod", "xcache-cms-0", "-n", "facility")["metadata"]["uid"] == suspended["others"]
     status, text = asyncio.run(read(stage, world.CMS))
     assert status == 0, text
+
+
+def test_the_last_byte_goes_out_within_half_a_minute(stage: Stage, suspended: dict[str, Any]) -> None:
+    """By new opens and by what was open, of both protocols, with a good token; until that moment all were served."""
+    told = json.loads(suspended["reads"].result())
+    took = {way: round(moment - suspended["patched"], 1) for way, moment in told["last"].items()}
+    print(took)
+    assert len(took) == 4
+    assert all(0 < seconds <= LAST_BYTE for seconds in took.values()), told
 
 
 def test_opened_again_the_same_notebook_reads_without_a_new_sign_in(stage: Stage, suspended: dict[str, Any]) -> None:

@@ -82,10 +82,6 @@ def test_a_cache_on_a_shared_disk_keeps_to_its_size() -> None:
     assert line == "pfc.diskusage 0.90 0.95 files 16537m 17899m 19456m purgeinterval 60\n"
 
 
-def test_what_nobody_has_read_for_days_goes_where_the_vo_says_so() -> None:
-    assert start.configuration(20 * GI, 1000 * GI, 30).endswith(" purgeinterval 60 purgecoldfiles 2592000 60\n")
-
-
 def test_a_missing_size_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(places.SIZE, raising=False)
     with pytest.raises(KeyError, match="XCACHE_SIZE"):

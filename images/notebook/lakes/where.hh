@@ -10,12 +10,17 @@
 
 namespace lakes {
 
+struct Found {
+    std::string url;
+    std::string away;  // who is to be named if it fails, where nobody could be reached
+};
+
 class Where {
   public:
     static Where &instance();
 
     // The URL at which a file is read now.
-    std::string file(const std::string &url);
+    Found file(const std::string &url);
     // The URL of the host that is asked about a path now.
     std::string host(const XrdCl::URL &named, const std::string &path);
     // The same URL with the login of this moment, if it is of the VO's: what is written goes where it was named.
@@ -23,7 +28,7 @@ class Where {
 
   private:
     Where();
-    std::string chosen(const Choice &choice);
+    Found chosen(const Choice &choice);
 
     const Surroundings around_;
     Reach reach_;

@@ -111,6 +111,11 @@ void Freshness::hold(const std::string &path, std::chrono::seconds time) const {
 
 void Freshness::broken(const std::string &path) { remove(path, "cannot be read from disk"); }
 
+bool Freshness::let_go(const std::string &path) {
+    XrdOucErrInfo problem;
+    return evict("evict", path, problem) == SFS_OK;
+}
+
 void Freshness::patrol() {
     std::vector<std::string> open;
     {
@@ -198,19 +203,22 @@ Answer Freshness::settled(const Lake &lake, const std::string &path, Version &ve
 
 // By the cache's own means, which end what is open and what is being fetched. Whether it could be done now.
 bool Freshness::remove(const std::string &path, const char *why) {
-    char order[] = "fevict";
+    XrdOucErrInfo problem;
+    const int rc = evict("fevict", path, problem);
+    const std::string text = path + " " + why + " and is taken out of the cache";
+    log_.Say("lakes: ", text.c_str(), rc == SFS_OK ? "" : ", but not yet: ", rc == SFS_OK ? "" : problem.getErrText());
+    return rc == SFS_OK;
+}
+
+int Freshness::evict(const char *order, const std::string &path, XrdOucErrInfo &problem) {
     const char *paths[] = {path.c_str()};
     XrdSfsFSctl request;
     std::memset(&request, 0, sizeof request);
     request.Arg1 = order;
-    request.Arg1Len = sizeof order - 1;
+    request.Arg1Len = static_cast<int>(std::strlen(order));
     request.Arg2Len = -2;
     request.ArgP = paths;
-    XrdOucErrInfo problem;
-    const int rc = cache_.FSctl(SFS_FSCTL_PLUGXC, request, problem, nullptr);
-    const std::string text = path + " " + why + " and is taken out of the cache";
-    log_.Say("lakes: ", text.c_str(), rc == SFS_OK ? "" : ", but not yet: ", rc == SFS_OK ? "" : problem.getErrText());
-    return rc == SFS_OK;
+    return cache_.FSctl(SFS_FSCTL_PLUGXC, request, problem, nullptr);
 }
 
 // What nobody has open; the next comparison of those is just earlier than it had to be.

@@ -24,6 +24,7 @@
 #include "table.hh"
 
 class XrdOfsFSctl_PI;
+class XrdOucErrInfo;
 class XrdSysError;
 
 namespace lakes {
@@ -66,6 +67,8 @@ class Freshness {
     void hold(const std::string &path, std::chrono::seconds time) const;
     // What the cache has of a path cannot be read: it is taken out.
     void broken(const std::string &path);
+    // What the cache has of a path is taken out, unless somebody has it open. Whether it is gone.
+    bool let_go(const std::string &path);
     // Compares all open files that are due.
     void patrol();
 
@@ -86,6 +89,7 @@ class Freshness {
     Answer settled(const Lake &lake, const std::string &path, Version &version);
     bool cached(const std::string &path) const;
     bool remove(const std::string &path, const char *why);
+    int evict(const char *order, const std::string &path, XrdOucErrInfo &problem);
     void forget();
     std::optional<Version> kept(const std::string &path) const;
     void keep(const std::string &path, const Version &version);

@@ -30,6 +30,9 @@ std::unique_ptr<Parts> Parts::make(const char *parameters, XrdSysLogger *logger,
     made->guard_ = std::make_unique<Guard>(*cache);
     const char *here = std::getenv("XCACHE_HERE");
     made->replicas_ = std::make_unique<Replicas>(replicas, here ? here : "", made->log_);
+    const char *unused = std::getenv("XCACHE_UNUSED_DAYS");
+    if (const std::chrono::hours age(24 * (unused ? std::atol(unused) : 0)); age.count() > 0)
+        made->unused_ = std::make_unique<Unused>(Unused::Settings{age, data}, *made->freshness_, made->log_);
     environment->PutPtr("XrdFSCtl_PC*", static_cast<XrdOfsFSctl_PI *>(made->guard_.get()));  // readers' way to the cache
     return made;
 }

@@ -9,6 +9,7 @@
 #include "guard.hh"
 #include "replicas.hh"
 #include "table.hh"
+#include "unused.hh"
 
 #include "XrdSys/XrdSysError.hh"
 
@@ -27,7 +28,8 @@ struct Place {
 class Parts {
   public:
     // `parameters`: the file with the lakes, the one with the replicas, where the cache's files lie, seconds that a
-    // comparison is good for. Which of the replicas this is says XCACHE_HERE.
+    // comparison is good for. Which of the replicas this is says XCACHE_HERE; XCACHE_UNUSED_DAYS: after how many days a
+    // file goes that nobody has read, if any does.
     // Nothing, and the log says why, when they are none.
     static std::unique_ptr<Parts> make(const char *parameters, XrdSysLogger *logger, XrdOucEnv *environment);
 
@@ -46,6 +48,7 @@ class Parts {
     std::unique_ptr<Freshness> freshness_;
     std::unique_ptr<Guard> guard_;
     std::unique_ptr<Replicas> replicas_;
+    std::unique_ptr<Unused> unused_;
 };
 
 // The ones of this process; made with the storage plug-in, which XRootD loads first.
