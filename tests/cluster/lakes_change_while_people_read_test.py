@@ -9,6 +9,7 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
+from facility.xcache import places
 from tests.cluster import forge, lakes
 from tests.cluster.lakes_of_escape import ARRIVED, ESCAPE, give, part, usual
 from tests.cluster.reading import Answer, Attempt, attempt
@@ -63,6 +64,27 @@ def test_one_that_is_replaced_right_after_it_was_read_is_never_kept_as_it_was(
     assert sizes(stage, vo, file) == {3_000_000}
     lakes.put(stage, file, 2_000_000)
     stage.cluster.wait_for("the new one", lambda: sizes(stage, vo, file) == {2_000_000}, SECONDS + LET_GO)
+
+
+#: told in a cache: of which version it takes what it has of a file to be
+VERSION = f"import os, sys; print(os.getxattr(f'{places.DATA}{{sys.argv[1]}}.cinfo', 'user.facility.origin').decode())"
+
+
+@pytest.mark.parametrize("vo", [world.CMS, ESCAPE], ids=["https", "root"])
+def test_one_that_was_looked_for_before_it_came_is_known_by_its_version(
+    stage: Stage, outcome: Outcome, vo: world.DemoVO
+) -> None:
+    """Without that it would be taken for another one soon, and out of the cache, from under those who have it open."""
+    path, size = f"/{vo.name}/open/awaited", 1_000_000
+    lakes.remove(stage, path)
+    assert sizes(stage, vo, path) == {-1}
+    lakes.put(stage, path, size)
+    try:
+        assert sizes(stage, vo, path) == {size}
+        cache = ("facility", f"xcache-{vo.name}-0", "xcache")
+        assert stage.cluster.execute(*cache, ["python3", "-c", VERSION, path]).startswith(f"{size} ")
+    finally:
+        lakes.remove(stage, path)
 
 
 HOLD = """
