@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from facility.dev.images import build
 from facility.dev.issuer import mint
@@ -29,6 +30,8 @@ from tests.fakes.operator_world import SITE, vo
 from tests.fakes.ports import free_port, listening
 
 UID = 65532
+#: of a cache's folder, that with what is cached
+VOLUME = "volume"
 VO, KID = "cms", "bench"
 #: a second lake of the VO, at an origin of its own that is slow
 TAPE = "tape"
@@ -103,14 +106,17 @@ class Rig:
         """The lake's storage is somebody else's https server, on this port."""
         self._ports[lake] = port
 
-    def cache(self, name: str, *, tokens: bool) -> Server:
-        """A cache as the operator configures it; without tokens: the same, but that it asks nobody for one."""
-        port, here = free_port(), _folder(self.folder / name)
+    def cache(
+        self, name: str, *, tokens: bool = True, port: int = 0, volume: Path | None = None, **settings: Any
+    ) -> Server:
+        """A cache as the operator configures it where the VO's object says that of it (`spec.cache`); without tokens:
+        the same, but that it asks nobody for one. port: a free one unless given; volume: of one that has ended."""
+        port, here = port or free_port(), _folder(self.folder / name)
         common = {"audience": self.audience, "scopes": ["storage.read:/"]}
         lakes = [
             {"prefix": f"/{one}", "origin": f"https://localhost:{at}", **common} for one, at in self._ports.items()
         ]
-        wanted = VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE}))
+        wanted = VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE, **settings}))
         configuration = _folder(here / "config")
         for file, text in config.files(wanted, SITE).items():
             lines = [line for line in text.splitlines() if tokens or not line.startswith(_PLAIN_LINES)]
@@ -120,7 +126,7 @@ class Rig:
             self.tls: places.TLS,
             self.authority.bundle: places.TRUST,
             self.token: places.TOKEN,
-            _folder(here / "volume"): places.VOLUME,
+            volume or _folder(here / VOLUME): places.VOLUME,
             _folder(here / "run"): places.RUN,
         }
         self._accounted(configuration)

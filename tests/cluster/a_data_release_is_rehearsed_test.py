@@ -18,7 +18,7 @@ import yaml
 
 from facility.dev.cluster.problems import ClusterError
 from facility.dev.demo import world
-from facility.dev.demo.mainjob import Outcome, Stage
+from facility.dev.demo.mainjob import Stage
 from tests.cluster import lakes, reader
 from tests.cluster.through_caches import PODS
 
@@ -88,13 +88,6 @@ def fresh(stage: Stage) -> float:
     """Seconds for which the site lets its caches serve a file before they compare it with its origin again."""
     text = stage.cluster.get("configmap", "facility-site", "-n", "facility")["data"]["site.yaml"]
     return float(yaml.safe_load(text)["cache"]["fresh"])
-
-
-@pytest.fixture(params=[world.CMS, world.ESCAPE], ids=["https", "root"])
-def vo(request: pytest.FixtureRequest, stage: Stage, outcome: Outcome) -> world.DemoVO:
-    """VOs whose caches read by the one and by the other protocol."""
-    one: world.DemoVO = request.param
-    return one
 
 
 @pytest.fixture

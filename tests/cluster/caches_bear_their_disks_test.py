@@ -11,7 +11,7 @@ from facility.dev.demo.mainjob import Outcome, Stage
 from facility.xcache import config, places
 from tests.cluster import lakes
 from tests.cluster.kills import Containers, ready
-from tests.cluster.through_caches import PODS, seen
+from tests.cluster.through_caches import PODS, record, seen
 from tests.cluster.under_fault import killed
 
 pytestmark = pytest.mark.cluster
@@ -63,11 +63,6 @@ def test_a_block_that_is_not_what_was_written_is_read_from_the_origin_and_fetche
 
 #: bytes of a record that a node has written when it dies
 HALF = 60
-
-
-def record(path: str) -> str:
-    """Where XRootD's cache writes down what it has of a file."""
-    return f"{places.DATA}{path}.cinfo"
 
 
 def test_a_file_whose_record_was_half_written_when_the_node_died_is_fetched_again_and_kept(

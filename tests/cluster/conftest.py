@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from facility.dev.cluster.problems import ClusterError
-from facility.dev.demo import mainjob, place
+from facility.dev.demo import mainjob, place, world
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.demo.steps import Progress
 from tests.cluster.node import on_node
@@ -28,6 +28,13 @@ def outcome(stage: Stage) -> Outcome:
     progress = Progress(write=lambda text: print(text, end=""))
     with progress.step("main job") as say:
         return mainjob.play(stage, say)
+
+
+@pytest.fixture(params=[world.CMS, world.ESCAPE], ids=["https", "root"])
+def vo(request: pytest.FixtureRequest, outcome: Outcome) -> world.DemoVO:
+    """VOs whose caches read by the one and by the other protocol."""
+    one: world.DemoVO = request.param
+    return one
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,13 +18,6 @@ pytestmark = pytest.mark.cluster
 COUNT, SIZE = 40, 200_000
 
 
-@pytest.fixture(params=[world.CMS, world.ESCAPE], ids=["https", "root"])
-def vo(request: pytest.FixtureRequest, stage: Stage, outcome: Outcome) -> world.DemoVO:
-    """VOs whose caches read by the one and by the other protocol."""
-    one: world.DemoVO = request.param
-    return one
-
-
 @pytest.fixture
 def folder(stage: Stage, vo: world.DemoVO) -> Iterator[str]:
     """With files in it and in a folder below. Of another name each time: a cache compares what it has seldom."""

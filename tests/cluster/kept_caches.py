@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facility.vo import VirtualOrganization
-from facility.xcache import config, places
-from tests.bench.cache_rig import SIZE, UID, VO, Rig, Server
-from tests.fakes.operator_world import SITE, vo
-from tests.fakes.ports import free_port
+from facility.xcache import places
+from tests.bench.cache_rig import VOLUME, Rig, Server
 
 _BLOCK = 512  # bytes of what `st_blocks` counts
 _RECORD = ".cinfo"
@@ -88,26 +85,10 @@ class Caches(Rig):
     """The rig, with such caches."""
 
     def kept(self, name: str, origin: int, *, port: int = 0, volume: Path | None = None, **settings: Any) -> Cache:
-        """A cache as the operator configures it where the VO's object says that of it (`spec.cache`). origin: the port
-        of its lake's, by https; port: its own, a free one unless given; volume: of one that has ended."""
-        here, port = _theirs(self.folder / name), port or free_port()
-        lake = {"prefix": f"/{VO}", "origin": f"https://localhost:{origin}", "scopes": ["storage.read:/"]}
-        lakes = [lake | {"audience": self.audience}]
-        wanted = VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE, **settings}))
-        configuration, volume = _theirs(here / "config"), volume or _theirs(here / "volume")
-        for file, text in config.files(wanted, SITE).items():
-            (configuration / file).write_text(text.replace("xrd.port 1094", f"xrd.port {port}"))
-            (configuration / file).chmod(0o644)
-        mounts = {
-            configuration: places.CONFIG,
-            self.tls: places.TLS,
-            self.authority.bundle: places.TRUST,
-            self.token: places.TOKEN,
-            volume: places.VOLUME,
-            _theirs(here / "run"): places.RUN,
-        }
-        environment = config.environment(wanted, SITE)
-        return Cache(self, self._server(name, port, "xcache", ["facility-xcache"], mounts, environment), volume)
+        """One of them. origin: the port of its lake's, by https; the rest as a cache of the rig."""
+        self.stored_at(origin)
+        server = self.cache(name, port=port, volume=volume, **settings)
+        return Cache(self, server, volume or self.folder / name / VOLUME)
 
 
 @contextmanager
@@ -115,11 +96,3 @@ def caches(folder: Path) -> Iterator[Caches]:
     """All of it, until the end; nothing of it stays."""
     with ExitStack() as stack:
         yield Caches(folder, stack)
-
-
-def _theirs(folder: Path) -> Path:
-    """A folder of the uid that the servers have."""
-    folder.mkdir()
-    os.chown(folder, UID, UID)
-    folder.chmod(0o700)
-    return folder

@@ -9,11 +9,10 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
-from facility.xcache import places
 from tests.cluster import forge, lakes
 from tests.cluster.lakes_of_escape import ARRIVED, ESCAPE, give, part, usual
 from tests.cluster.reading import Answer, Attempt, attempt
-from tests.cluster.through_caches import PODS
+from tests.cluster.through_caches import PODS, record
 
 pytestmark = pytest.mark.cluster
 
@@ -67,7 +66,7 @@ def test_one_that_is_replaced_right_after_it_was_read_is_never_kept_as_it_was(
 
 
 #: told in a cache: of which version it takes what it has of a file to be
-VERSION = f"import os, sys; print(os.getxattr(f'{places.DATA}{{sys.argv[1]}}.cinfo', 'user.facility.origin').decode())"
+VERSION = "import os, sys; print(os.getxattr(sys.argv[1], 'user.facility.origin').decode())"
 
 
 @pytest.mark.parametrize("vo", [world.CMS, ESCAPE], ids=["https", "root"])
@@ -82,7 +81,7 @@ def test_one_that_was_looked_for_before_it_came_is_known_by_its_version(
     try:
         assert sizes(stage, vo, path) == {size}
         cache = ("facility", f"xcache-{vo.name}-0", "xcache")
-        assert stage.cluster.execute(*cache, ["python3", "-c", VERSION, path]).startswith(f"{size} ")
+        assert stage.cluster.execute(*cache, ["python3", "-c", VERSION, record(path)]).startswith(f"{size} ")
     finally:
         lakes.remove(stage, path)
 

@@ -15,6 +15,7 @@ from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster import doors, refusals
 from tests.cluster.reading import Answer
+from tests.cluster.through_caches import record
 
 pytestmark = pytest.mark.cluster
 
@@ -64,7 +65,7 @@ def test_nor_of_what_is_not_cached_and_it_is_not_fetched_for_them(
 
 
 def cached(stage: Stage, door: doors.Door, path: str) -> bool:
-    look = ["python3", "-c", "import os, sys; print(os.path.exists(sys.argv[1]))", f"/var/lib/xcache/data{path}.cinfo"]
+    look = ["python3", "-c", "import os, sys; print(os.path.exists(sys.argv[1]))", record(path)]
     return stage.cluster.execute("facility", door.caches[0], "xcache", look).strip() == "True"
 
 

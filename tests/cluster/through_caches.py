@@ -8,11 +8,17 @@ from typing import Any
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Stage
+from facility.xcache import places
 from tests.cluster import forge, reader
 
 _PROGRAM = Path(reader.__file__).read_text()
 #: VO to the pod of its person, who reads through its cache
 PODS = {"cms": "jupyter-cms-alice", "escape": "jupyter-escape-dave"}
+
+
+def record(path: str) -> str:
+    """Where XRootD's cache writes down what it has of a file, in the cache's pod."""
+    return f"{places.DATA}{path}.cinfo"
 
 
 def seen(stage: Stage, vo: world.DemoVO, what: str, *of: Any, token: str = "") -> Any:
