@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from facility import names, quantity
+from facility import names
 from facility.datasets import CachedDataset
 from facility.keycache import settings as keycache
 from facility.site import Site
 from facility.vo import VirtualOrganization
-from facility.xcache import datasets, lakes, places, scitokens
-from facility.xcache.text import CacheConfigError, safe
+from facility.xcache import datasets, keeping, lakes, places, scitokens
+from facility.xcache.text import CacheConfigError, safe, size
 
 #: files that the plug-in reads again while it runs
-_WATCHED = f"{places.CONFIG}/{places.LAKES} {places.CONFIG}/{places.REPLICAS}"
+_KEEPING = f"{places.CONFIG}/{places.KEEPING}"
+_WATCHED = f"{places.CONFIG}/{places.LAKES} {_KEEPING} {places.CONFIG}/{places.REPLICAS}"
 #: what it is to hold, and where it writes down how far that is
 _DATASETS = f"{places.CONFIG}/{places.DATASETS} {places.VOLUME}/{places.ACCOUNTING_FOLDER}/{places.PROGRESS}"
 #: files of pinned datasets are compared with their origin so much less often than those that people read
 _ROUNDS = 10
 #: environment variable: the pod's name
 POD = "POD_NAME"
-#: blocks that come ahead of a reader
-_PREFETCHED = {"Ahead": 10, "AsRead": 0}
 _SERVER = f"""
 all.adminpath {places.RUN}
 all.pidpath {places.RUN}
@@ -44,10 +43,19 @@ http.listingdeny no
 http.secretkey {places.HTTP_SECRET}
 xrootd.chksum max 2 adler32 crc32c
 """
-# A cache that has replicas sends readers on, and XRootD's client comes back when it does not reach whom it was sent to.
+# A cache that has replicas, or may get some, sends readers on, and XRootD's client comes back when it does not reach
+# whom it was sent to.
 _LEADING = f"""
 all.role manager
 ofs.cmslib {places.PLUGIN}
+"""
+# Ten blocks come ahead of who reads a file, unless the plug-in says none of it. What is held is written down once a
+# minute, as deep as a quota may lie for its directory to be told of.
+_KEPT = f"""
+pfc.prefetch 10
+pfc.urlcgi prefetch 0 10
+pfc.dirstats interval 60 maxdepth {places.DEPTH} dir /*
+pfc.purgelib {places.PLUGIN} {_KEEPING}
 """
 # Who reads how much (fstat), and what came from where (pfc), for the container that accounts. No other kind of record:
 # some would name paths of all requests, or hosts. xfr: without it XRootD 6.2.0 tells of no file that is closed. async:
@@ -64,44 +72,26 @@ def files(vo: VirtualOrganization, site: Site, wanted: Sequence[CachedDataset] =
     if not vo.spec.lakes:
         raise CacheConfigError(f"VO {vo.name} has no lakes, so it has no cache")
     return {
-        places.XROOTD_CONFIG: render(vo, site),
+        places.XROOTD_CONFIG: render(site),
         places.SCITOKENS_CONFIG: scitokens.render(vo),
         places.LAKES: lakes.render(vo),
-        places.QUOTAS: _quotas(vo),
+        places.KEEPING: keeping.render(vo),
         places.REPLICAS: _replicas(vo, site),
         places.DATASETS: datasets.render(vo, wanted),
         keycache.ISSUERS: keycache.lines([safe("issuer", vo.spec.issuer)]),
     } | _vomses(vo)
 
 
-def render(vo: VirtualOrganization, site: Site) -> str:
-    """`xrootd.cfg`, which no lake changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
+def render(site: Site) -> str:
+    """`xrootd.cfg`, which no VO changes, as XRootD reads it at start only; without `pfc.diskusage`, which the entry
     point adds when it sees how large the volume is."""
-    leading = _LEADING if vo.spec.cache.replicas > 1 else ""
-    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{leading}{_keeping(vo)}{_MONITORING}".lstrip()
+    return f"{_SERVER}{_AUTHORIZATION}{_cache(site)}{_LEADING}{_KEPT}{_MONITORING}".lstrip()
 
 
 def _replicas(vo: VirtualOrganization, site: Site) -> str:
     """A line `host:port` for each of several caches, read again while they run (images/xcache/lakes/replicas.hh)."""
     found = site.xcaches(vo.name, vo.spec.cache.replicas)
     return "".join(f"{one}:{names.XROOTD_PORT}\n" for one in found) if len(found) > 1 else ""
-
-
-def _keeping(vo: VirtualOrganization) -> str:
-    """What comes into the cache and what goes; XRootD counts by directory what it is to keep small."""
-    blocks = _PREFETCHED[vo.spec.cache.prefetch]
-    paths = [safe("quota path", quota.path) for quota in vo.spec.cache.quotas]
-    depth = max([2, *(path.count("/") for path in paths)])
-    watched = " ".join(f"dir {path}" for path in ("/*", *paths))
-    lines = [f"pfc.prefetch {blocks}", f"pfc.dirstats interval 60 maxdepth {depth} {watched}"]
-    if paths:
-        lines.append(f"pfc.purgelib libXrdPfcPurgeQuota.so {places.CONFIG}/{places.QUOTAS}")
-    return "\n".join(lines) + "\n"
-
-
-def _quotas(vo: VirtualOrganization) -> str:
-    """A line for each directory: without the slash at its end XRootD finds nothing to remove there."""
-    return "".join(f"{safe('quota path', one.path)}/ {size(one.size)}\n" for one in vo.spec.cache.quotas)
 
 
 def _vomses(vo: VirtualOrganization) -> dict[str, str]:
@@ -155,7 +145,6 @@ def environment(vo: VirtualOrganization, site: Site) -> dict[str, str]:
             "XRD_CONNECTIONRETRY": "2",
             places.HERE: f"{names.host(f'$({POD})', site.namespaces.facility)}:{names.XROOTD_PORT}",
             places.SIZE: str(size(vo.spec.cache.size)),
-            places.UNUSED: str(vo.spec.cache.drop_unused_days),
         }
         | (_gsi() if vo.robot else {})
     )
@@ -169,13 +158,6 @@ def _gsi() -> dict[str, str]:
         "XrdSecGSICADIR": places.AUTHORITIES,
         "XrdSecGSICRLCHECK": "0",
     }
-
-
-def size(text: str) -> int:
-    """Bytes of a Kubernetes quantity, such as 20Gi. Raises CacheConfigError for thousandths of them."""
-    if text.endswith("m"):
-        raise CacheConfigError(f"cache size {text!r}: give bytes, or a number with Mi, Gi or Ti")
-    return int(quantity.parse(text))
 
 
 def probes() -> dict[str, Any]:

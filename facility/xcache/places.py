@@ -50,7 +50,10 @@ XROOTD_CONFIG = "xrootd.cfg"
 SCITOKENS_CONFIG = "scitokens.cfg"
 LAKES = "lakes"
 REPLICAS = "replicas"
-QUOTAS = "quotas"
+#: what comes into the cache, and what goes
+KEEPING = "keeping"
+#: how deep a directory with a quota may lie for what is held of it to be told
+DEPTH = 4
 VOMSES = "vomses"
 DATASETS = "datasets"
 #: how far those are, in ACCOUNTING
@@ -74,8 +77,6 @@ SIZE = "XCACHE_SIZE"
 VOMS = "XCACHE_VOMS"
 #: environment variables: the proxy for XRootD's https client, which fails all requests if there is no such file
 HTTPS_PROXY_FILES = ("XRD_HTTPCLIENTCERTFILE", "XRD_HTTPCLIENTKEYFILE")
-#: environment variable, for the plug-in: days after which a file goes that nobody has read; 0: none goes for that
-UNUSED = "XCACHE_UNUSED_DAYS"
 
 
 def below(root: Path, path: str) -> Path:

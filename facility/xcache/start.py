@@ -26,6 +26,7 @@ def main() -> None:
     prepare(Path("/"), configuration(size, volume.f_frsize * volume.f_blocks))
     if Path(places.ROBOT).exists():
         os.environ |= dict.fromkeys(places.HTTPS_PROXY_FILES, places.ROBOT)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # there it prints each directory that it holds, once a minute
     os.execvp("xrootd", ["xrootd", "-c", f"{places.RUN}/{places.XROOTD_CONFIG}", "-n", "xcache"])  # noqa: S606, S607
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from facility import quantity
+
 #: no white space, brackets, quotes, comma, semicolon, '#', '$' or backslash: none of XRootD's or INI's own signs
 _SAFE = re.compile(r"[A-Za-z0-9._~:/@+=%?&-]+")
 #: XRootD 6.2 read a line of 600 characters; of one of 1200 it lost the end and let nobody in
@@ -27,3 +29,10 @@ def setting(key: str, *values: str) -> str:
     if len(line) > _LONGEST_LINE:
         raise CacheConfigError(f"{key}: {line!r} has {len(line)} characters; XRootD is sure to read {_LONGEST_LINE}")
     return line
+
+
+def size(text: str) -> int:
+    """Bytes of a Kubernetes quantity, such as 20Gi. Raises CacheConfigError for thousandths of them."""
+    if text.endswith("m"):
+        raise CacheConfigError(f"size {text!r}: give bytes, or a number with Mi, Gi or Ti")
+    return int(quantity.parse(text))

@@ -22,7 +22,7 @@ from facility.dev.issuer import mint
 from facility.dev.lake import analysis, origin
 from facility.keycache import settings as keycache
 from facility.vo import VirtualOrganization
-from facility.xcache import config, places
+from facility.xcache import config, keeping, places
 from tests.bench import processes
 from tests.fakes import https_files
 from tests.fakes.authority import Authority
@@ -112,12 +112,7 @@ class Rig:
         """A cache as the operator configures it where the VO's object says that of it (`spec.cache`); without tokens:
         the same, but that it asks nobody for one. port: a free one unless given; volume: of one that has ended."""
         port, here = port or free_port(), _folder(self.folder / name)
-        common = {"audience": self.audience, "scopes": ["storage.read:/"]}
-        lakes = [
-            {"prefix": f"/{one}", "origin": f"https://localhost:{at}", **common} for one, at in self._ports.items()
-        ]
-        wanted = VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE, **settings}))
-        configuration = _folder(here / "config")
+        wanted, configuration = self._wanted(settings), _folder(here / "config")
         for file, text in config.files(wanted, SITE).items():
             lines = [line for line in text.splitlines() if tokens or not line.startswith(_PLAIN_LINES)]
             _owned(configuration / file, "\n".join([*lines, ""]).replace("xrd.port 1094", f"xrd.port {port}"), 0o644)
@@ -131,6 +126,18 @@ class Rig:
         }
         self._accounted(configuration)
         return self._server(name, port, "xcache", ["facility-xcache"], mounts, config.environment(wanted, SITE))
+
+    def says(self, name: str, **settings: Any) -> None:
+        """The VO's object says that of a running cache from now on."""
+        file = self.folder / name / "config" / places.KEEPING
+        _owned(file.with_suffix(".new"), keeping.render(self._wanted(settings)), 0o644).replace(file)
+
+    def _wanted(self, settings: Mapping[str, Any]) -> VirtualOrganization:
+        common = {"audience": self.audience, "scopes": ["storage.read:/"]}
+        lakes = [
+            {"prefix": f"/{one}", "origin": f"https://localhost:{at}", **common} for one, at in self._ports.items()
+        ]
+        return VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE, **settings}))
 
     def _accounted(self, configuration: Path) -> None:
         """What counts reads beside a cache, as in its pod: where nobody listens, caches complain of it all the time."""

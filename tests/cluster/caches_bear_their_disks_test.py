@@ -8,7 +8,8 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
-from facility.xcache import config, places
+from facility.xcache import places
+from facility.xcache.text import size
 from tests.cluster import lakes
 from tests.cluster.kills import Containers, ready
 from tests.cluster.through_caches import PODS, record, seen
@@ -119,8 +120,8 @@ def test_a_file_larger_than_the_cache_is_read_whole_and_the_cache_is_its_size_ag
             text = f"{command.format(LAKE=lake, path=path)} | python3 -c '{SUM}'"
             where = ("facility-users", PODS[vo.name], "notebook", ["bash", "-o", "pipefail", "-c", text])
             assert stage.cluster.execute(*where, timeout=600).strip() == good
-        size = config.size(str(stage.cluster.get("vo", vo.name, "-n", "facility")["spec"]["cache"]["size"]))
-        assert size < LARGE
-        stage.cluster.wait_for("room again", lambda: held(stage, vo) < size, 300)
+        most = size(str(stage.cluster.get("vo", vo.name, "-n", "facility")["spec"]["cache"]["size"]))
+        assert most < LARGE
+        stage.cluster.wait_for("room again", lambda: held(stage, vo) < most, 300)
     finally:
         lakes.remove(stage, path)

@@ -73,6 +73,10 @@ class Cache:
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         return f"{told.stdout}{told.stderr}"
 
+    def now(self, **settings: Any) -> None:
+        """The VO's object says that of it, while it runs."""
+        self.rig.says(self.server.name, **settings)
+
     def end(self) -> None:
         """For good."""
         subprocess.run(["docker", "rm", "-f", self.server.container], check=True, capture_output=True)

@@ -326,16 +326,30 @@ def test_replicas_read_from_each_other_and_a_cache_alone_from_none() -> None:
 
 
 def test_replicas_are_rather_on_nodes_of_their_own_and_leave_one_at_a_time() -> None:
-    assert "affinity" not in pod(several(1))
     (term,) = pod(several(2))["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
     assert of("PodDisruptionBudget", several(2))["spec"]["maxUnavailable"] == 1
     assert not [one for one in several(1) if one["kind"] == "PodDisruptionBudget"]
 
 
-def test_another_replica_does_not_touch_the_pods_of_the_others() -> None:
-    assert of("StatefulSet", several(2))["spec"]["template"] == of("StatefulSet", several(3))["spec"]["template"]
-    assert of("StatefulSet", several(3))["spec"]["replicas"] == 3
+def template(**cache: Any) -> Any:
+    return of("StatefulSet", xcache(VirtualOrganization.parse(vo("cms", cache=cache)), SITE))["spec"]["template"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replicas": 2},
+        {"replicas": 3},
+        {"prefetch": "AsRead"},
+        {"dropUnusedDays": 3},
+        {"quotas": [{"path": "/cms/open", "size": "1Gi"}]},
+        {"pinnedPercent": 10},
+    ],
+    ids=lambda change: " ".join(change),
+)
+def test_caches_go_on_when_their_number_or_what_they_keep_changes(change: dict[str, Any]) -> None:
+    assert template(**change) == template()
 
 
 def kept_when_scaled(**spec: Any) -> tuple[int, str]:

@@ -42,7 +42,7 @@ TREE = written(
 
 @pytest.fixture
 def teller(tmp_path: Path) -> Teller:
-    return Teller("cms", 20 << 30, tmp_path, tmp_path / "lakes", "6.2.0")
+    return Teller("cms", 20 << 30, tmp_path, tmp_path, "6.2.0")
 
 
 def test_directories_are_told_with_what_is_below_them(tmp_path: Path, teller: Teller) -> None:
@@ -52,6 +52,16 @@ def test_directories_are_told_with_what_is_below_them(tmp_path: Path, teller: Te
     assert 'facility_cache_files{vo="cms"} 2' in metrics.body
     assert 'facility_cache_used_bytes{vo="cms",path="/"} 8192' in metrics.body
     assert 'facility_cache_used_bytes{vo="cms",path="/cms/open"} 4096' in metrics.body
+
+
+def test_deep_directories_are_told_where_they_have_a_quota(tmp_path: Path, teller: Teller) -> None:
+    deep = (directory("2025", 2, 8, 1), directory("raw", 4, 8, 1))
+    (tmp_path / FILE).write_text(written(*json.loads(TREE)["m_dir_states"], *deep))
+    (tmp_path / "keeping").write_text("prefetch ahead\nquota /cms/open/2025/raw/ 4096\n")
+    metrics = teller.told("/metrics")
+    assert metrics
+    assert 'path="/cms/open/2025/raw"} 4096' in metrics.body
+    assert 'path="/cms/open/2025"}' not in metrics.body
 
 
 def test_before_xrootd_has_counted_nothing_is_told_and_while_it_writes_the_last_count(

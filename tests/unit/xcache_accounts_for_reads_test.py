@@ -156,7 +156,7 @@ def test_a_subject_cannot_end_its_label() -> None:
 def address(tmp_path: Path) -> Iterator[str]:
     lakes = tmp_path / "lakes"
     lakes.write_text(f"/cms {CMS}\n/escape {ESCAPE}\n")
-    teller = Teller("cms", 1000, tmp_path, lakes)
+    teller = Teller("cms", 1000, tmp_path, tmp_path)
     teller.note(cached(hit=3, miss=0, bypass=0, todisk=0))
     server = Server(teller.told, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()

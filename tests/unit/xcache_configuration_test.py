@@ -14,7 +14,8 @@ from facility.lakes import Lake, covers
 from facility.site import Site
 from facility.vo import VirtualOrganization
 from facility.xcache import config, lakes, scitokens
-from facility.xcache.text import CacheConfigError
+from facility.xcache.accounting import quotas
+from facility.xcache.text import CacheConfigError, size
 
 SITE = Site.model_validate(
     {
@@ -52,7 +53,7 @@ def sections(text: str) -> configparser.ConfigParser:
 
 
 def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert values(text, "xrd.port") == ["1094"]
     assert values(text, "xrd.protocol") == ["http libXrdHttp.so"]
     assert values(text, "xrootd.tls") == ["all"]
@@ -62,7 +63,7 @@ def test_one_port_serves_both_protocols_with_tls_and_the_vos_tokens_only() -> No
 
 
 def test_pages_have_checksums_on_disk_and_not_on_the_way() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert values(text, "pss.origin") == ["=https,roots,root"]
     assert values(text, "pfc.cschk") == ["nonet nocache"]
     assert values(text, "pfc.osslib") == ["++ libXrdOssCsi.so space=public nofill", "++ /usr/lib/facility/libdisk.so"]
@@ -70,28 +71,43 @@ def test_pages_have_checksums_on_disk_and_not_on_the_way() -> None:
 
 
 def test_paths_and_checksums_go_through_the_plugin_which_compares_files_each_minute() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     plugin = "++ /usr/lib/facility/liblakes.so"
+    files = [f"/etc/facility/xcache/{name}" for name in ("lakes", "keeping", "replicas")]
     assert values(text, "ofs.osslib") == [
         "libXrdPss.so",
-        f"{plugin} /etc/facility/xcache/lakes /etc/facility/xcache/replicas /var/lib/xcache/data 60",
+        f"{plugin} {' '.join(files)} /var/lib/xcache/data 60",
     ]
     assert values(text, "ofs.ckslib") == ["* libXrdPss.so", plugin]
 
 
+def kept(made: VirtualOrganization) -> list[str]:
+    return config.files(made, SITE)["keeping"].splitlines()
+
+
 def test_files_come_ahead_of_their_readers_unless_the_vo_reads_parts_of_them() -> None:
-    assert values(config.render(vo(lake()), SITE), "pfc.prefetch") == ["10"]
-    assert values(config.render(vo(lake(), prefetch="AsRead"), SITE), "pfc.prefetch") == ["0"]
+    assert values(config.render(SITE), "pfc.prefetch") == ["10"]
+    assert values(config.render(SITE), "pfc.urlcgi") == ["prefetch 0 10"]  # so the plug-in may say otherwise
+    assert "prefetch ahead" in kept(vo(lake()))
+    assert "prefetch as-read" in kept(vo(lake(), prefetch="AsRead"))
+
+
+def test_files_that_nobody_reads_go_where_the_vo_says_so() -> None:
+    assert "unused 0" in kept(vo(lake()))
+    assert "unused 7" in kept(vo(lake(), dropUnusedDays=7))
 
 
 def test_directories_are_kept_small_where_the_vo_says_so() -> None:
+    assert values(config.render(SITE), "pfc.purgelib") == ["/usr/lib/facility/liblakes.so /etc/facility/xcache/keeping"]
     made = vo(lake(), quotas=[{"path": "/cms/sim/2025/raw", "size": "2Mi"}, {"path": "/cms/open", "size": "1Gi"}])
-    text = config.render(made, SITE)
-    assert values(text, "pfc.purgelib") == ["libXrdPfcPurgeQuota.so /etc/facility/xcache/quotas"]
-    watched = "interval 60 maxdepth 4 dir /* dir /cms/sim/2025/raw dir /cms/open"
-    assert values(text, "pfc.dirstats") == [watched]
-    assert config.files(made, SITE)["quotas"] == "/cms/sim/2025/raw/ 2097152\n/cms/open/ 1073741824\n"
-    assert values(config.render(vo(lake()), SITE), "pfc.purgelib") == []
+    assert kept(made)[2:] == ["quota /cms/sim/2025/raw/ 2097152", "quota /cms/open/ 1073741824"]
+    assert quotas.directories("\n".join(kept(made))) == {"/cms/sim/2025/raw", "/cms/open"}
+
+
+def test_what_is_kept_changes_without_another_configuration_of_xrootd() -> None:
+    settings = {"prefetch": "AsRead", "dropUnusedDays": 1, "quotas": [{"path": "/cms/open", "size": "1Gi"}]}
+    one, two = (config.files(made, SITE) for made in (vo(lake()), vo(lake(), **settings)))
+    assert {name for name in one if one[name] != two[name]} == {"keeping"}
 
 
 def test_a_quota_of_another_vos_lake_is_refused() -> None:
@@ -105,12 +121,12 @@ def test_lakes_come_and_go_without_another_configuration_of_xrootd() -> None:
 
 
 def test_plain_http_is_refused_by_a_secret_that_is_in_no_configuration() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert values(text, "http.secretkey") == ["/run/xrootd/http.secret"]
 
 
 def test_nothing_that_writes_tokens_to_the_log_is_switched_on() -> None:
-    text = config.render(vo(lake()), SITE)
+    text = config.render(SITE)
     assert "pfc.httpcc" not in text
     assert "debug" not in text
     assert not any(words[0].endswith(".trace") and "all" in words for words in directives(text))
@@ -228,20 +244,20 @@ def test_a_scope_opens_exactly_its_own_path_within_the_prefix(
 
 
 @pytest.mark.parametrize(
-    ("text", "size"),
+    ("text", "expected"),
     [("20Gi", 20 * 2**30), ("1500M", 1_500_000_000), ("0.5Ti", 2**39), ("1024", 1024), ("64Ki", 65536)],
 )
-def test_the_size_of_the_cache_is_handed_on_in_bytes(text: str, size: int) -> None:
+def test_the_size_of_the_cache_is_handed_on_in_bytes(text: str, expected: int) -> None:
     made = vo(lake())
     made = made.model_copy(
         update={"spec": made.spec.model_copy(update={"cache": made.spec.cache.model_copy(update={"size": text})})}
     )
-    assert config.environment(made, SITE)["XCACHE_SIZE"] == str(size)
+    assert config.environment(made, SITE)["XCACHE_SIZE"] == str(expected)
 
 
 def test_a_size_in_thousandths_is_refused() -> None:
     with pytest.raises(CacheConfigError, match="give bytes"):
-        config.size("500m")
+        size("500m")
 
 
 def test_the_environment_names_files_and_no_secret() -> None:
@@ -261,11 +277,9 @@ def several(count: int) -> VirtualOrganization:
     return made.model_copy(update={"spec": made.spec.model_copy(update={"cache": cache})})
 
 
-def test_one_cache_sends_nobody_on_and_several_do() -> None:
-    (alone, together) = (config.render(several(count), SITE) for count in (1, 2))
-    assert not values(alone, "all.role") + values(alone, "ofs.cmslib")
-    assert values(together, "all.role") == ["manager"]
-    assert values(together, "ofs.cmslib") == ["/usr/lib/facility/liblakes.so"]
+def test_a_cache_sends_readers_on_also_while_it_is_alone() -> None:
+    assert values(config.render(SITE), "all.role") == ["manager"]
+    assert values(config.render(SITE), "ofs.cmslib") == ["/usr/lib/facility/liblakes.so"]
 
 
 def test_several_caches_know_each_other_by_the_names_that_readers_are_sent_to() -> None:
@@ -275,5 +289,6 @@ def test_several_caches_know_each_other_by_the_names_that_readers_are_sent_to() 
     assert config.files(several(1), SITE)["replicas"] == ""
 
 
-def test_a_third_cache_does_not_restart_the_other_two() -> None:
-    assert config.render(several(2), SITE) == config.render(several(3), SITE)
+def test_further_caches_come_without_another_configuration_of_xrootd() -> None:
+    one, two = (config.files(several(count), SITE) for count in (1, 2))
+    assert {name for name in one if one[name] != two[name]} == {"replicas"}

@@ -53,13 +53,13 @@ def xcache(vo: VirtualOrganization, site: Site, wanted: Sequence[CachedDataset] 
 
 def _stateful_set(vo: VirtualOrganization, site: Site, meta: dict[str, Any], files: Mapping[str, str]) -> Manifest:
     gone = _WHEN_DELETED[vo.spec.removal.cache]
-    once = (files[places.XROOTD_CONFIG], files[places.QUOTAS], vo.spec.issuer)
+    once = (files[places.XROOTD_CONFIG], vo.spec.issuer)
     digest = sha256("\n".join(once).encode()).hexdigest()
     template = {
         "metadata": {
             "labels": labels(COMPONENT, vo.name),
-            # XRootD reads these files once, and takes no login of an issuer that it did not know: either needs another
-            # pod. What says who reads what is read again while it runs, so readers stay
+            # XRootD reads this file once, and takes no login of an issuer that it did not know: either needs another
+            # pod. What says who reads what, and what is kept, is read again while it runs, so readers stay
             "annotations": {f"{names.API_GROUP}/configuration": digest, **_bandwidth(site)},
         },
         "spec": _pod(vo, site),
@@ -117,8 +117,8 @@ def _pod(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 
 def _nodes(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
-    """Where it may run; nothing where any node will do, as objects that say so are other objects. Replicas are on nodes
-    of their own while there are enough."""
+    """Where it may run; no word of nodes where any will do, as objects that say so are other objects. Replicas are on
+    nodes of their own while there are enough, and a cache that is alone says so too: with a second one it goes on."""
     chosen = dict(site.cache.node_selector)
     tolerated = [one.manifest() for one in site.cache.tolerations]
     said = (("nodeSelector", chosen), ("tolerations", tolerated), ("affinity", _apart(vo)))
@@ -126,8 +126,6 @@ def _nodes(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
 
 
 def _apart(vo: VirtualOrganization) -> dict[str, Any]:
-    if vo.spec.cache.replicas == 1:
-        return {}
     term = {"labelSelector": {"matchLabels": selector(vo)}, "topologyKey": "kubernetes.io/hostname"}
     rather = [{"weight": 100, "podAffinityTerm": term}]
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": rather}}

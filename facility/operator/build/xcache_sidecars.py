@@ -9,7 +9,8 @@ from facility.lakes import Robot
 from facility.operator.build.common import TRUST_DIRECTORY, environment, restricted, trust_environment
 from facility.site import Site
 from facility.vo import VirtualOrganization
-from facility.xcache import config, places
+from facility.xcache import places
+from facility.xcache.text import size
 
 #: where the agent keeps the cache's own token
 TOKENS = "/run/token"
@@ -89,7 +90,7 @@ def _accounting(vo: VirtualOrganization, site: Site) -> dict[str, Any]:
         # the folder in which XRootD writes down how much it holds, and no file of anybody's
         {"name": "cache", "mountPath": places.ACCOUNTING, "subPath": places.ACCOUNTING_FOLDER, "readOnly": True},
     ]
-    settings = {places.VO: vo.name, places.SIZE: str(config.size(vo.spec.cache.size))}
+    settings = {places.VO: vo.name, places.SIZE: str(size(vo.spec.cache.size))}
     return _beside(site, "accounting", ["python3", "-m", "facility.xcache.accounting.main"], "128Mi", mounts) | {
         "env": environment(settings),
         "ports": [{"name": "metrics", "containerPort": places.METRICS_PORT}],

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: the file's name in the folder of the cache's data that XRootD calls `pfc-stats`
 FILE = "DirStat.json"
 _BLOCK = 512  # bytes of st_blocks (stat(2))
 _USAGE = "m_usage"
+#: depth of folders that are told of in any case, such as /cms/open
+_UPPERMOST = 2
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class Held:
     size: int
     files: int
     folders: dict[str, int] = field(default_factory=dict)
+
+    def told(self, others: Collection[str]) -> Held:
+        """The same, of the uppermost folders and these others alone."""
+        folders = {path: size for path, size in self.folders.items() if _high(path) or path in others}
+        return replace(self, folders=folders)
 
 
 def parsed(text: str) -> Held | None:
@@ -33,6 +41,10 @@ def parsed(text: str) -> Held | None:
         return Held(float(told["m_usage_update_time"]), int(told["m_file_usage"]), files, sizes)
     except (ValueError, LookupError, TypeError):
         return None
+
+
+def _high(path: str) -> bool:
+    return path.rstrip("/").count("/") <= _UPPERMOST
 
 
 def _paths(states: list[dict[str, Any]]) -> list[str]:

@@ -20,6 +20,7 @@ from facility.xcache import places
 from facility.xcache.accounting.book import Book
 from facility.xcache.accounting.held import FILE, Held, parsed
 from facility.xcache.accounting.packets import events
+from facility.xcache.accounting.quotas import directories
 from facility.xcache.accounting.texts import Room, metrics
 
 _LARGEST = 65536
@@ -28,9 +29,9 @@ _LARGEST = 65536
 class Teller:
     """What is counted, for one thread that counts and others that tell."""
 
-    def __init__(self, vo: str, size: int, volume: Path, lakes: Path, version: str = "") -> None:
-        """volume: a folder of it, in which XRootD writes down what it holds. version: XRootD's."""
-        self._vo, self._size, self._volume, self._lakes, self._version = vo, size, volume, lakes, version
+    def __init__(self, vo: str, size: int, volume: Path, config: Path, version: str = "") -> None:
+        """volume: a folder of it, in which XRootD writes down what it holds. config: the cache's. version: XRootD's."""
+        self._vo, self._size, self._volume, self._config, self._version = vo, size, volume, config, version
         self._last: Held | None = None
         self._lock = threading.Lock()
         self._book = Book(self._origin)
@@ -73,15 +74,19 @@ class Teller:
         volume = os.statvfs(self._volume)
         room = Room(self._size, volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize)
         with self._lock:
-            return metrics(self._book, self._vo, room, held)
+            return metrics(self._book, self._vo, room, held and held.told(directories(self._said(places.KEEPING))))
 
     def _origin(self, path: str) -> str:
         """By the lakes as they are now, of which none lies in another."""
+        lines = [line.split() for line in self._said(places.LAKES).splitlines()]
+        return next((origin for prefix, origin, *_ in lines if below(prefix, path)), "")
+
+    def _said(self, name: str) -> str:
+        """A file of the cache's configuration, as it is now; nothing while there is none."""
         try:
-            lines = [line.split() for line in self._lakes.read_text().splitlines()]
+            return (self._config / name).read_text()
         except OSError:
             return ""
-        return next((origin for prefix, origin, *_ in lines if below(prefix, path)), "")
 
 
 def listen(teller: Teller, way: socket.socket) -> None:
@@ -93,9 +98,8 @@ def listen(teller: Teller, way: socket.socket) -> None:
 def main() -> None:
     """For ever; the container is started again when it ends. Raises OSError or KeyError, with what is missing."""
     signal.signal(signal.SIGTERM, _leave)
-    lakes = Path(places.CONFIG) / places.LAKES
     size, version = int(os.environ[places.SIZE]), version_of("xrootd-server", Path(places.PACKAGES).read_text())
-    teller = Teller(os.environ[places.VO], size, Path(places.ACCOUNTING), lakes, version)
+    teller = Teller(os.environ[places.VO], size, Path(places.ACCOUNTING), Path(places.CONFIG), version)
     way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     way.bind(("127.0.0.1", places.MONITOR_PORT))
     threading.Thread(target=Server(teller.told, places.METRICS_PORT).serve_forever, daemon=True).start()

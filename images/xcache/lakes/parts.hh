@@ -7,6 +7,7 @@
 
 #include "freshness.hh"
 #include "guard.hh"
+#include "keeping.hh"
 #include "replicas.hh"
 #include "table.hh"
 #include "unused.hh"
@@ -27,23 +28,28 @@ struct Place {
 
 class Parts {
   public:
-    // `parameters`: the file with the lakes, the one with the replicas, where the cache's files lie, seconds that a
-    // comparison is good for. Which of the replicas this is says XCACHE_HERE; XCACHE_UNUSED_DAYS: after how many days a
-    // file goes that nobody has read, if any does.
+    // `parameters`: the files with the lakes, with what is kept and with the replicas, where the cache's files lie, seconds
+    // that a comparison is good for. Which of the replicas this is says XCACHE_HERE.
     // Nothing, and the log says why, when they are none.
     static std::unique_ptr<Parts> make(const char *parameters, XrdSysLogger *logger, XrdOucEnv *environment);
 
     Place place(const char *path);
+    // The query with which the place is opened: what XRootD's cache is told of this file alone.
+    std::string opening(const Place &place);
     bool above(const char *path);
     Freshness &freshness() { return *freshness_; }
     Origins &origins() { return origins_; }
     const Replicas &replicas() const { return *replicas_; }
 
   private:
-    Parts(const std::string &file, XrdSysLogger *logger);
+    struct Files {
+        std::string lakes, keeping;
+    };
+    Parts(const Files &files, XrdSysLogger *logger);
 
     XrdSysError log_;
     Table table_;
+    Kept kept_;
     Origins origins_;
     std::unique_ptr<Freshness> freshness_;
     std::unique_ptr<Guard> guard_;

@@ -140,7 +140,7 @@ class File : public XrdOssWrapDF {
     int here(const Place &place, int flags, mode_t mode) {
         std::shared_ptr<Beginning> beginning;
         if (!parts->freshness().opening(lake_, open_, beginning)) return -ENOENT;
-        XrdOucEnv nobody(place.query);
+        XrdOucEnv nobody(parts->opening(place).c_str());
         const Handed handed(std::move(beginning));
         const int rc = wrapDF.Open(place.path.c_str(), flags, mode, nobody);
         if (rc != XrdOssOK) return rc;

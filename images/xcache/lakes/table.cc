@@ -1,9 +1,6 @@
 #include "table.hh"
 
-#include <fstream>
 #include <sstream>
-
-#include "XrdSys/XrdSysError.hh"
 
 namespace lakes {
 
@@ -53,34 +50,6 @@ bool above(const Lakes &lakes, std::string_view path) {
     for (const Lake &one : lakes)
         if (path == "/" || covers(path, one.prefix)) return true;
     return false;
-}
-
-std::shared_ptr<const Lakes> Table::now() {
-    const std::lock_guard<std::mutex> held(lock_);
-    const auto time = Clock::now();
-    if (looked_ == Clock::time_point{} || time - looked_ >= std::chrono::seconds(1)) {
-        looked_ = time;
-        read();
-    }
-    return lakes_;
-}
-
-// By its content, not by its time: a ConfigMap is changed by turning a symbolic link.
-void Table::read() {
-    std::ifstream file(file_);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (file.is_open() && text == text_) return;
-    std::string problem = "cannot be read";
-    const auto found = file.is_open() ? parse(text, problem) : std::nullopt;
-    if (found) {
-        log_.Say("lakes: ", std::to_string(found->size()).c_str(), " in ", file_.c_str());
-        lakes_ = std::make_shared<Lakes>(*found);
-        text_ = text;
-        problem_.clear();
-    } else if (problem != problem_) {
-        log_.Emsg("lakes", file_.c_str(), problem.c_str(), "- what it said before goes on");
-        problem_ = problem;
-    }
 }
 
 }  // namespace lakes

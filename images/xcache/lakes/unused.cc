@@ -17,8 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kRecord = ".cinfo";
-constexpr std::chrono::minutes kFirst{1};  // when XRootD has counted what there is
+constexpr std::string_view kPages = ".xrdt";  // the folder of the checksums of pages (libXrdOssCsi)
+constexpr std::chrono::minutes kStep{1};      // after one XRootD has counted what there is
 constexpr std::chrono::hours kRound{1};
+
+using Clock = std::chrono::steady_clock;
 
 // When somebody last closed the file, by the time of its record's last change; what is pinned has one in the future.
 bool old(const std::string &record, std::chrono::seconds age) {
@@ -28,27 +31,37 @@ bool old(const std::string &record, std::chrono::seconds age) {
 
 }  // namespace
 
-Unused::Unused(Settings settings, Freshness &freshness, XrdSysError &log)
-    : settings_(std::move(settings)), freshness_(freshness), log_(log) {
-    std::thread([this] {
-        std::this_thread::sleep_for(kFirst);
-        for (;; std::this_thread::sleep_for(kRound)) look();
-    }).detach();
+Unused::Unused(std::string data, Kept &kept, Freshness &freshness, XrdSysError &log)
+    : data_(std::move(data)), kept_(kept), freshness_(freshness), log_(log) {
+    std::thread([this] { watch(); }).detach();
 }
 
-void Unused::look() {
+void Unused::watch() {
+    std::chrono::hours last{0};
+    for (auto due = Clock::now();;) {
+        std::this_thread::sleep_for(kStep);
+        const auto age = kept_.now()->unused;
+        const bool look_now = age.count() > 0 && (age != last || Clock::now() >= due);
+        last = age;
+        if (!look_now) continue;
+        look(age);
+        due = Clock::now() + kRound;
+    }
+}
+
+void Unused::look(std::chrono::seconds age) {
     long long gone = 0;
     std::error_code problem;
     constexpr auto some = fs::directory_options::skip_permission_denied;
-    for (fs::recursive_directory_iterator at(settings_.data, some, problem), end; !problem && at != end;
-         at.increment(problem)) {
+    for (fs::recursive_directory_iterator at(data_, some, problem), end; !problem && at != end; at.increment(problem)) {
         std::string path = at->path().string();
+        if (at.depth() == 0 && at->path().filename() == kPages) at.disable_recursion_pending();
         if (path.size() <= kRecord.size() || path.compare(path.size() - kRecord.size(), kRecord.size(), kRecord) != 0) continue;
-        if (!old(path, settings_.age)) continue;
+        if (!old(path, age)) continue;
         path.resize(path.size() - kRecord.size());
-        if (freshness_.let_go(path.substr(settings_.data.size()))) ++gone;
+        if (freshness_.let_go(path.substr(data_.size()))) ++gone;
     }
-    if (problem) log_.Emsg("lakes", problem.value(), "look for files that nobody reads below", settings_.data.c_str());
+    if (problem) log_.Emsg("lakes", problem.value(), "look for files that nobody reads below", data_.c_str());
     if (gone) log_.Say("lakes: ", std::to_string(gone).c_str(), " files that nobody has read for so long are taken out of the cache");
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "freshness.hh"
+#include "keeping.hh"
 
 class XrdSysError;
 
@@ -16,18 +17,16 @@ namespace lakes {
 
 class Unused {
   public:
-    struct Settings {
-        std::chrono::seconds age;
-        std::string data;  // the cache's files (`oss.localroot`)
-    };
-
-    // Begins to look: in a minute, and then every hour.
-    Unused(Settings settings, Freshness &freshness, XrdSysError &log);
+    // `data`: the cache's files (`oss.localroot`). Begins to look: in a minute, then every hour, and whenever the number of
+    // days is another.
+    Unused(std::string data, Kept &kept, Freshness &freshness, XrdSysError &log);
 
   private:
-    void look();
+    void watch();
+    void look(std::chrono::seconds age);
 
-    const Settings settings_;
+    const std::string data_;
+    Kept &kept_;
     Freshness &freshness_;
     XrdSysError &log_;
 };
