@@ -46,15 +46,26 @@ def several(stage: Stage, count: int) -> None:
     stage.cluster.wait_for(f"{count} caches", there, 240)
 
 
+def first(stage: Stage) -> tuple[str, int]:
+    """Which pod the first cache is, and how often it began."""
+    pod = stage.cluster.get("pod", REPLICAS[0], "-n", "facility")
+    return pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
+
+
 @pytest.fixture(scope="module")
 def replicas(stage: Stage, outcome: Outcome) -> Iterator[None]:
-    """Two caches of cms, which have found each other; afterwards there is one again."""
+    """Two caches of cms, which have found each other; afterwards there is one again. The first goes on when the second
+    comes."""
+    alone = first(stage)
     several(stage, 2)
+    assert first(stage) == alone
     for one in REPLICAS:
         logs = ("logs", "-n", "facility", one, "-c", "xcache", "--tail=-1")
         stage.cluster.wait_for(f"{one} knows the other", lambda logs=logs: _meet(stage.cluster.do(*logs)), 60)
     yield
+    two = first(stage)
     several(stage, 1)
+    assert first(stage) == two
     volumes = ("persistentvolumeclaims", "-n", "facility", "-l", "app.kubernetes.io/component=xcache")
 
     def gone() -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
+from facility.xcache import places
 from tests.cluster import forge, lakes
 from tests.cluster.lakes_of_escape import ARRIVED, ESCAPE, give, part, usual
 from tests.cluster.reading import Answer, Attempt, attempt
@@ -23,6 +24,7 @@ SECONDS = 25
 LET_GO = 45
 #: an audience that caches of the VO take once a lake has it, and that the demo's origin never takes
 ELSEWHERE = "https://elsewhere.demo.svc:1094"
+QUOTA = {"path": "/escape/open", "size": "1Gi"}
 
 
 def read(stage: Stage, vo: world.DemoVO, path: str, audience: str = world.ORIGIN) -> list[Answer]:
@@ -145,6 +147,12 @@ def cache(stage: Stage) -> tuple[str, int]:
     return pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
 
 
+def told(stage: Stage) -> list[str]:
+    """What the cache is to keep, as its pod has it."""
+    command = ["cat", f"{places.CONFIG}/{places.KEEPING}"]
+    return stage.cluster.execute("facility", "xcache-escape-0", "xcache", command).splitlines()
+
+
 def test_lakes_come_and_go_under_readers_of_others_and_no_reader_lends_their_token(
     stage: Stage, one_lake: None
 ) -> None:
@@ -157,10 +165,11 @@ def test_lakes_come_and_go_under_readers_of_others_and_no_reader_lends_their_tok
         assert sizes(stage, ESCAPE, kept) == {1_000_000}
         return {answer.bytes for answer in read(stage, ESCAPE, path, audience)} == {wanted}
 
-    # for one part the other origin, and no lake for the other part
-    give(stage, part("open", world.ORIGIN))
+    # for one part the other origin, and no lake for the other part; and what the cache keeps is another thing, too
+    give(stage, part("open", world.ORIGIN), prefetch="AsRead", dropUnusedDays=30, quotas=[QUOTA])
     stage.cluster.wait_for("a lake gone", lambda: read_here(ESCAPE.file, 0), ARRIVED)
     # it is back, cold, for tokens that its origin would refuse: what it gets is the cache's own
     give(stage, part("open", world.ORIGIN), part("embargoed", world.ROOT_ORIGIN, ELSEWHERE))
     stage.cluster.wait_for("a lake there", lambda: read_here(cold, 2_000_000, ELSEWHERE), ARRIVED)
+    assert told(stage) == ["prefetch as-read", "unused 30", "quota /escape/open/ 1073741824"]
     assert cache(stage) == before
