@@ -16,6 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from facility.dev.issuer import mint
+from facility.dev.issuer.keys import Key, read_key
 from facility.dev.issuer.settings import CLIENT, CODE, DEVICE, EXCHANGE, Client, Person
 from tests.fakes.issuer import (
     ALICE,
@@ -213,6 +214,23 @@ def test_minted_tokens_are_what_they_are_asked_to_be(iam: Running) -> None:
     with pytest.raises(JoseError):
         jwt.decode(forged, keys, algorithms=["RS256"])
     assert mint.public_keys({"rsa1": key}) == iam.http.get("/jwk").json()
+
+
+def test_a_key_is_read_once_for_all_tokens_it_signs_and_another_by_the_same_name_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = list[bytes]()
+
+    def reads(pem: bytes, kid: str) -> Key:
+        read.append(pem)
+        return read_key(pem, kid)
+
+    monkeypatch.setattr(mint, "read_key", reads)
+    pems = [mint.signing_key() for _ in range(2)]
+    for pem in 2 * pems:
+        keys = KeySet.import_key_set(mint.public_keys({"same": pem}))  # type: ignore[arg-type]
+        jwt.decode(mint.token(pem, "same", "https://i/"), keys, algorithms=["RS256"])
+    assert read == [pem.encode() for pem in pems]
 
 
 def test_secrets_show_in_no_repr() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
 from joserfc.jwk import RSAKey
 
 from facility.dev.issuer.claims import ANY
-from facility.dev.issuer.keys import read_key, sign
+from facility.dev.issuer.keys import Key, read_key, sign
 from facility.dev.issuer.settings import Client, Person, Settings
 
 
@@ -25,7 +26,7 @@ def signing_key() -> str:
 
 def public_keys(keys: Mapping[str, str]) -> dict[str, Any]:
     """The key set (RFC 7517) of PEM private keys by their key ids."""
-    return {"keys": [{**read_key(pem.encode(), kid).as_dict(private=False), "kid": kid} for kid, pem in keys.items()]}
+    return {"keys": [{**_parsed(pem, kid).as_dict(private=False), "kid": kid} for kid, pem in keys.items()]}
 
 
 def keys_secret(keys: Mapping[str, str]) -> dict[str, str]:
@@ -83,7 +84,13 @@ def token(
         "scope": scope or None,
     }
     content = {name: value for name, value in (usual | claims).items() if value is not None}
-    return sign(content, read_key(key.encode(), kid), kid)
+    return sign(content, _parsed(key, kid), kid)
+
+
+@lru_cache(maxsize=16)
+def _parsed(pem: str, kid: str) -> Key:
+    # reading an RSA key checks its primes, which takes as long as signing a hundred tokens
+    return read_key(pem.encode(), kid)
 
 
 def _yaml(value: Any) -> str:
