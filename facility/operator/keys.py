@@ -22,15 +22,15 @@ from contextlib import suppress
 from secrets import token_bytes
 
 from facility import names, site
-from facility.kubernetes import ApiError, Json, Kubernetes
 from facility.operator import wake
+from facility.operator.cluster import Cluster, ClusterError
+from facility.operator.objects import SECRET, Manifest, Reference
 from facility.operator.secrets import BROKER
 
 CURRENT, NEXT, OLDER = "current", "next", "older-"
 #: annotation: when the next key was added, in seconds since the epoch
 _ADDED = f"{names.API_GROUP}/key-added"
 SPREAD = 180.0  # seconds until all pods have what was added: volumes follow Secrets within two minutes
-PAGE = 500
 
 
 class RefusedError(Exception):
@@ -40,13 +40,12 @@ class RefusedError(Exception):
 class Keys:
     """The keys in the Secret `broker-key`. `now` gives seconds since the epoch."""
 
-    def __init__(self, kubernetes: Kubernetes, namespace: str, now: float) -> None:
-        self._kubernetes, self._now = kubernetes, now
-        self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
-        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+    def __init__(self, cluster: Cluster, namespace: str, now: float) -> None:
+        self._cluster, self._namespace, self._now = cluster, namespace, now
+        self._secret = Reference(SECRET, namespace, BROKER)
 
     async def add(self) -> str:
-        """Adds a key that only opens. Raises RefusedError, ApiError."""
+        """Adds a key that only opens. Raises RefusedError, ClusterError."""
         secret = await self._read()
         if NEXT in secret["data"]:
             raise RefusedError("there is a new key already: `facility keys use` takes it into use")
@@ -55,7 +54,7 @@ class Keys:
         return f"added the key {names.key_name(key)}; in {SPREAD:.0f} s all brokers have it: then `facility keys use`"
 
     async def use(self) -> str:
-        """Has the added key seal. Raises RefusedError, ApiError."""
+        """Has the added key seal. Raises RefusedError, ClusterError."""
         secret = await self._read()
         if NEXT not in secret["data"]:
             raise RefusedError("there is no new key: `facility keys add` makes one")
@@ -68,7 +67,7 @@ class Keys:
         return f"the key {names.key_name(b64decode(after))} seals from now on; in {SPREAD:.0f} s: `facility rekey`"
 
     async def forget(self) -> str:
-        """Throws older keys away. Raises RefusedError, ApiError."""
+        """Throws older keys away. Raises RefusedError, ClusterError."""
         secret = await self._read()
         current = names.key_name(b64decode(secret["data"][CURRENT]))
         sealed = await self._sealed()
@@ -79,63 +78,55 @@ class Keys:
         return f"{len(older)} older keys are gone; {sealed[current]} documents are sealed with {current}"
 
     async def show(self) -> str:
-        """One line for each key. Raises ApiError."""
+        """One line for each key. Raises RefusedError, ClusterError."""
         secret, sealed = await self._read(), await self._sealed()
         known = {names.key_name(b64decode(value)): name for name, value in secret["data"].items()}
         lines = [f"{name}  {sealed[name]:6} documents  {known[name].partition('-')[0]}" for name in known]
         lost = [f"{name or 'unnamed':16}  {sealed[name]:6} documents  not here" for name in sealed if name not in known]
         return "\n".join(lines + lost)
 
-    async def hurry(self) -> None:
-        """Has nodes look at the brokers' pods: untouched, their volume follows the Secret in a minute or two. Raises
-        ApiError."""
-        pods = await self._kubernetes.get(self._pods, [("labelSelector", f"{names.LABEL_COMPONENT}=broker")])
-        touched = {"metadata": {"annotations": {wake.ANNOTATION: f"{self._now:.3f}"}}}
-        for pod in pods.get("items") or []:
-            await self._kubernetes.patch(f"{self._pods}/{pod['metadata']['name']}", touched)
+    async def _read(self) -> Manifest:
+        secret = await self._cluster.read(self._secret)
+        if secret is None:
+            raise RefusedError(f"there is no {self._secret}")
+        return secret
 
-    async def _read(self) -> Json:
-        return await self._kubernetes.get(f"{self._secrets}/{BROKER}")
-
-    async def _write(self, secret: Json, data: dict[str, str | None], notes: dict[str, str | None]) -> None:
+    async def _write(self, secret: Manifest, data: dict[str, str | None], notes: dict[str, str | None]) -> None:
         meta = {"resourceVersion": secret["metadata"]["resourceVersion"], "annotations": notes}
-        await self._kubernetes.patch(f"{self._secrets}/{BROKER}", {"metadata": meta, "data": data})
+        await self._cluster.merge(self._secret, {"metadata": meta, "data": data})
 
     async def _sealed(self) -> Counter[str]:
         """How many documents are sealed with each key."""
         found: Counter[str] = Counter()
         for kind in ("session", "tokens"):
-            page: str | None = ""
-            while page is not None:
-                query = [("labelSelector", f"{names.LABEL_STORED}={kind}"), ("limit", str(PAGE))]
-                answer = await self._kubernetes.get(self._secrets, query + ([("continue", page)] if page else []))
-                found.update(_key(item) for item in answer.get("items") or [])
-                page = (answer.get("metadata") or {}).get("continue") or None
+            selector = f"{names.LABEL_STORED}={kind}"
+            async for page, _ in self._cluster.pages(SECRET, self._namespace, selector, metadata_only=True):
+                found.update(map(_key, page))
         return found
 
 
-def _key(secret: Json) -> str:
+def _key(secret: Manifest) -> str:
     return str((secret["metadata"].get("annotations") or {}).get(names.ANNOTATION_KEY, ""))
 
 
+async def hurry(cluster: Cluster, namespace: str) -> None:
+    """Brokers see the change soon, by two touches (facility.operator.wake); where that fails, a little later."""
+    with suppress(ClusterError):
+        for pause in (0, wake.LATER):
+            await asyncio.sleep(pause)
+            await wake.touch(cluster, namespace, f"{names.LABEL_COMPONENT}=broker", time.time())
+
+
 async def _run(step: str) -> str:
-    kubernetes = Kubernetes.in_cluster()
+    cluster = await Cluster.connect()
     try:
         namespace = site.load().namespaces.facility
-        told = str(await getattr(Keys(kubernetes, namespace, time.time()), step)())
+        told = str(await getattr(Keys(cluster, namespace, time.time()), step)())
         if step != "show":
-            await _seen(kubernetes, namespace)
+            await hurry(cluster, namespace)
         return told
     finally:
-        await kubernetes.close()
-
-
-async def _seen(kubernetes: Kubernetes, namespace: str) -> None:
-    """Brokers see the change soon, by two touches (facility.operator.wake); where that fails, a little later."""
-    with suppress(ApiError):
-        await Keys(kubernetes, namespace, time.time()).hurry()
-        await asyncio.sleep(wake.LATER)
-        await Keys(kubernetes, namespace, time.time()).hurry()
+        await cluster.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("step", nargs="?", choices=("show", "add", "use", "forget"), default="show")
     try:
         print(asyncio.run(_run(parser.parse_args(arguments).step)))
-    except (RefusedError, ApiError) as error:
+    except (RefusedError, ClusterError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -53,9 +53,14 @@ class Wake:
             await self.again()
 
     async def _touch(self, namespace: str, selector: str) -> None:
-        patch = {"metadata": {"annotations": {ANNOTATION: f"{self._now():.3f}"}}}
         try:
-            for pod in await self._cluster.list(POD, namespace, selector, metadata_only=True):
-                await self._cluster.merge(Reference(POD, namespace, pod["metadata"]["name"]), patch)
+            await touch(self._cluster, namespace, selector, self._now())
         except ClusterError as error:
             _LOG.info("pods of %s in %s read their news a little later: %s", selector, namespace, error)
+
+
+async def touch(cluster: Cluster, namespace: str, selector: str, now: float) -> None:
+    """Touch the pods that a label selector chooses. Raises ClusterError."""
+    patch = {"metadata": {"annotations": {ANNOTATION: f"{now:.3f}"}}}
+    for pod in await cluster.list(POD, namespace, selector, metadata_only=True):
+        await cluster.merge(Reference(POD, namespace, pod["metadata"]["name"]), patch)

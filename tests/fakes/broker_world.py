@@ -210,10 +210,14 @@ class World:
         return next(one for one in found if one["type"] == "TokenReady")
 
     def connect(self) -> Kubernetes:
-        """A client of the API server."""
+        """The broker's way to the API server."""
+        return Kubernetes(self.client())
+
+    def client(self) -> ApiClient:
+        """A client of the API server, for whoever has a way of its own."""
         configuration = Configuration(host=self._api_url, ssl_ca_cert=str(self.authority.bundle))
         configuration.connection_pool_maxsize = CONNECTIONS
-        return Kubernetes(ApiClient(configuration))
+        return ApiClient(configuration)
 
     @asynccontextmanager
     async def running_broker(self) -> AsyncIterator[None]:

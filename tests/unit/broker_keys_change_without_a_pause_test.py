@@ -6,6 +6,7 @@ import asyncio
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from facility.broker.rekey import Found, rekey, told
 from facility.broker.sealing import PATIENCE, KeysError, Seal, SealError
 from facility.broker.secrets import SecretStore, key_of
 from facility.broker.store import Kind
-from facility.operator.keys import SPREAD, Keys, RefusedError
+from facility.operator import wake
+from facility.operator.cluster import Cluster
+from facility.operator.keys import SPREAD, Keys, RefusedError, hurry
 from tests.fakes.broker_world import COMPUTE, SECRETS, SITE, World, facility
 from tests.fakes.clock import Clock
 
@@ -71,12 +74,19 @@ async def sealed_anew(world: World) -> Counter[Found]:
         await made._kubernetes.close()
 
 
-async def step(world: World, name: str, now: float = 0.0) -> str:
-    kubernetes = world.connect()
+@asynccontextmanager
+async def operators(world: World) -> AsyncIterator[Cluster]:
+    """The operator's way to the API server."""
+    cluster = Cluster(world.client())
     try:
-        return str(await getattr(Keys(kubernetes, "facility", now), name)())
+        yield cluster
     finally:
-        await kubernetes.close()
+        await cluster.close()
+
+
+async def step(world: World, name: str, now: float = 0.0) -> str:
+    async with operators(world) as cluster:
+        return str(await getattr(Keys(cluster, "facility", now), name)())
 
 
 async def test_the_key_is_changed_in_four_steps_and_everybody_goes_on_all_the_time(world: World) -> None:
@@ -104,13 +114,26 @@ async def test_the_key_is_changed_in_four_steps_and_everybody_goes_on_all_the_ti
             assert (await world.state(f"cms-{name}"))["state"] == "good"
 
 
-async def test_nodes_are_told_to_look_at_brokers_pods_and_at_no_others(world: World) -> None:
+async def test_nodes_are_told_twice_to_look_at_brokers_pods_and_at_no_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pods = "/api/v1/namespaces/facility/pods"
     for name, component in (("broker-1", "broker"), ("hub-1", "hub")):
         world.api.put(f"{pods}/{name}", {"metadata": {"name": name, "labels": {names.LABEL_COMPONENT: component}}})
-    await step(world, "hurry", 1000.0)
-    notes = {name: world.api.objects[f"{pods}/{name}"]["metadata"].get("annotations") for name in ("broker-1", "hub-1")}
-    assert notes == {"broker-1": {"analysis-facility.io/touched": "1000.000"}, "hub-1": None}
+    monkeypatch.setattr(wake, "LATER", 0.0)
+    async with operators(world) as cluster:
+        await hurry(cluster, "facility")
+    assert [path for method, path in world.api.requests if method == "PATCH" and "/pods/" in path] == 2 * [
+        f"{pods}/broker-1"
+    ]
+    assert wake.ANNOTATION in world.api.objects[f"{pods}/broker-1"]["metadata"]["annotations"]
+
+
+async def test_a_touch_that_fails_fails_no_step(world: World) -> None:
+    world.api.fault = lambda method, path: 500 if path.endswith("/pods") else None
+    async with operators(world) as cluster:
+        await hurry(cluster, "facility")
+    world.api.fault = lambda _method, _path: None
 
 
 async def refreshed(world: World) -> None:
