@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,7 +153,8 @@ def test_a_cache_that_is_away_is_said_to_be_away_and_asked_again() -> None:
     assert len(cache.asked) == 3
 
 
-def test_the_demos_lake_reports_each_vos_share_too(tmp_path: Path) -> None:
+def lake(tmp_path: Path) -> Any:
+    """The report of the demo's lake: five bytes of cms, none of atlas."""
     for folder in ("tls", "files/cms", "files/atlas", "run", "data"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("tls.crt", "tls.key"):
@@ -160,7 +163,11 @@ def test_the_demos_lake_reports_each_vos_share_too(tmp_path: Path) -> None:
     issuers = {"cms": "https://iam.test/", "atlas": "https://other.test/"}
     (tmp_path / "config").write_text(json.dumps({"audience": "https://origin.test:1094", "issuers": issuers}))
     prepare(**{name: tmp_path / name for name in ("config", "tls", "files", "run", "data")})
-    report = json.loads((tmp_path / "run/srr.json").read_text())
+    return json.loads((tmp_path / "run/srr.json").read_text())
+
+
+def test_the_demos_lake_reports_each_vos_share_too(tmp_path: Path) -> None:
+    report = lake(tmp_path)
     assert complaints(report, time.time()) == []
     service = report["storageservice"]
     assert [(one["name"], one["usedsize"], one["numberoffiles"]) for one in service["storageshares"]] == [
@@ -168,6 +175,13 @@ def test_the_demos_lake_reports_each_vos_share_too(tmp_path: Path) -> None:
         ("atlas", 0, 0),
     ]
     assert service["storageendpoints"][0]["endpointurl"] == "https://origin.test:1094/"
+
+
+def test_room_that_is_free_in_the_demos_lake_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=101, f_frsize=10))
+    service = lake(tmp_path)["storageservice"]
+    assert [one["totalsize"] for one in service["storageshares"]] == [5 + 505, 505]
+    assert service["storagecapacity"] == {"online": {"totalsize": 5 + 1010, "usedsize": 5}}
 
 
 def test_caches_of_one_vo_are_reported_together_without_those_that_say_nothing() -> None:

@@ -53,9 +53,12 @@ def prepare(config: Path, tls: Path, files: Path, run: Path, data: Path) -> None
 
 
 def _report(audience: str, vos: Sequence[str], data: Path) -> dict[str, Any]:
-    """The lake's storage resource report, as it is before anybody reads: XRootD gives it to everybody, by https."""
+    """The lake's storage resource report, as it is before anybody reads: XRootD gives it to everybody, by https.
+
+    Whoever accounts adds shares up, so room that is free is divided among the VOs, and none of it is told twice.
+    """
     now, volume = time.time(), os.statvfs(data)
-    free, shares = volume.f_bavail * volume.f_frsize, []
+    free, shares = volume.f_bavail * volume.f_frsize // max(len(vos), 1), []
     for vo in vos:
         sizes = [one.stat().st_size for one in (data / vo).rglob("*") if one.is_file()]
         used = sum(sizes)
