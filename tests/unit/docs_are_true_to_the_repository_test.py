@@ -65,6 +65,12 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
         assert (ROOT / name).is_file(), name
 
 
+@each_page()
+def test_every_test_that_is_named_without_its_folder_exists(page: Path) -> None:
+    there = {one.name for one in (ROOT / "tests").glob("*/*_test.py")}
+    assert set(re.findall(r"`(\w+_test\.py)`", page.read_text())) <= there
+
+
 def test_the_index_of_decisions_has_every_page() -> None:
     index = (DOCS / "decisions" / "README.md").read_text()
     for page in (DOCS / "decisions").glob("0*.md"):
