@@ -79,10 +79,11 @@ class Rig:
         self.lake = folder / "lake"
         self.lake.mkdir()
         self._pem = mint.signing_key()
+        self._away = stack.enter_context(ExitStack())
         self.issuer = self._issuer()
         self._ports = {VO: free_port(), TAPE: free_port()}
         self.audience = f"https://localhost:{self._ports[VO]}"  # the lake's
-        self.token = _owned(folder / "token", self._minted())
+        self.token = _owned(folder / "token", self._minted(self._pem, time.time()))
         self.client = self._run("client", self.images["notebook"], ["sleep", "infinity"], self._reader_mounts())
 
     def origin(self, lake: str = VO, most: str = "") -> Server:
@@ -205,15 +206,23 @@ coredump_dir /spool
         return found
 
     def _issuer(self) -> str:
-        server = self._stack.enter_context(https_files.serving(self.authority))
+        server = self._away.enter_context(https_files.serving(self.authority))
         told = {"issuer": f"{server.url}/", "jwks_uri": f"{server.url}/jwk"}
         server.answers["/.well-known/openid-configuration"] = (200, json.dumps(told).encode())
         server.answers["/jwk"] = (200, json.dumps(mint.public_keys({KID: self._pem})).encode())
         return f"{server.url}/"
 
-    def _minted(self) -> str:
-        claims = {"sub": "reader", "audience": self.audience, "scope": "storage.read:/", "life": 36000}
-        return mint.token(self._pem, KID, self.issuer, **claims)  # type: ignore[arg-type]
+    def issuer_goes(self) -> None:
+        """Nobody listens there any more."""
+        self._away.close()
+
+    def shown(self, at: float, *, forged: bool = False) -> None:
+        """Readers have another token from now on, which was made at that time (Unix). forged: by somebody else."""
+        self.token.write_text(self._minted(mint.signing_key() if forged else self._pem, at))
+
+    def _minted(self, key: str, at: float) -> str:
+        opens = {"audience": self.audience, "scope": "storage.read:/"}
+        return mint.token(key, KID, self.issuer, sub="reader", life=36000, now=at, **opens)  # type: ignore[arg-type]
 
     def _reader_mounts(self) -> dict[Path, str]:
         program = Path(analysis.__file__)

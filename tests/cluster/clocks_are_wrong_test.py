@@ -12,11 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from facility.dev.cluster.load import load
-from facility.dev.cluster.run import output
 from facility.dev.demo import place, values, world
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.dev.issuer import mint
-from tests.cluster import forge, lakes
+from tests.cluster import another_clock, forge, lakes
 from tests.cluster.kills import ready
 from tests.cluster.reading import Answer, Attempt, attempt
 from tests.cluster.through_caches import PODS
@@ -28,15 +27,6 @@ BACK = 30  # within which everybody reads again once the clock is right
 FOLDER = "/cms/open/clocks"
 SIZE = 500_000
 CACHE = "xcache-cms-0"
-IMAGE = "facility-test/xcache-with-another-clock"
-RECIPE = """
-FROM {image}
-USER root
-RUN /usr/lib/facility/install libfaketime && ln -s /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib/facility/libclock.so
-ENV LD_PRELOAD=/usr/lib/facility/libclock.so FAKETIME_TIMESTAMP_FILE=/run/xrootd/clock
-ENV FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1
-USER 65532:65532
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +34,7 @@ def clock(stage: Stage, outcome: Outcome) -> Iterator[None]:
     """A cache whose clock can be set, and files that it has not seen."""
     if not stage.node:
         pytest.skip("the image with another clock is brought to the node of a kind cluster only")
-    image = place.images()["xcache"]
-    made = f"{IMAGE}:{image.rpartition(':')[2]}"
-    output(
-        ["docker", "build", "--network", "host", "-q", "-t", made, "-"], data=RECIPE.format(image=image), timeout=300
-    )
+    made = another_clock.made(place.images()["xcache"])
     load([made], stage.node)
     lakes.fill(stage, FOLDER, count=40, size=SIZE)
 
@@ -72,7 +58,7 @@ def replaced(stage: Stage, change: values.Change) -> None:
 
 def turn(stage: Stage, seconds: int) -> None:
     """The clock is that much ahead."""
-    text = f"import time; open('/run/xrootd/clock', 'w').write('{seconds:+d}')"
+    text = f"open({another_clock.FILE!r}, 'w').write({another_clock.text(seconds)!r})"
     stage.cluster.execute("facility", CACHE, "tls", ["python3", "-c", text])
 
     def shown() -> bool:
@@ -80,7 +66,7 @@ def turn(stage: Stage, seconds: int) -> None:
         return abs(float(told) - time.time() - seconds) < 20
 
     stage.cluster.wait_for("the clock turned", shown, 30)
-    time.sleep(2)  # xrootd itself looks once a second
+    time.sleep(another_clock.LOOKED)
 
 
 def issued(ago: float, life: float = 3600) -> str:

@@ -30,10 +30,15 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_builds_before_the_last_three_go(gone: Path) -> None:
-    places.drop_superseded("hub")
+    places.drop_superseded("hub", "analysis-facility/hub:e")
     assert gone.read_text() == "analysis-facility/hub:b analysis-facility/hub:a\n"
 
 
+def test_what_was_just_built_of_old_layers_stays(gone: Path) -> None:
+    places.drop_superseded("hub", "analysis-facility/hub:b")
+    assert gone.read_text() == "analysis-facility/hub:a\n"
+
+
 def test_nothing_goes_where_nothing_is_superseded(gone: Path) -> None:
-    places.drop_superseded("notebook")
+    places.drop_superseded("notebook", "analysis-facility/notebook:e")
     assert not gone.exists()

@@ -52,7 +52,7 @@ def _ensure(name: str, base_: str) -> str:
             machine.lay_out(context / "machine")
             with step(f"image {ref}"):
                 logged(["docker", "build", "--network", "host", "--tag", ref, context])
-            places.drop_superseded(name)
+            places.drop_superseded(name, ref)
     return ref
 
 

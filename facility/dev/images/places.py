@@ -29,9 +29,10 @@ def remove() -> None:
     _away(_held("*"))
 
 
-def drop_superseded(name: str) -> None:
-    """Take all but the newest builds of one image out of the engine: each day's work would fill a disk."""
-    _away(_held(name)[_KEPT:])
+def drop_superseded(name: str, built: str) -> None:
+    """Take all but the newest builds of one image out of the engine, or each day's work would fill a disk. Not the one
+    that was just built: if all its layers were there, it is as old as they are."""
+    _away([one for one in _held(name)[_KEPT:] if one != built])
 
 
 def _held(name: str) -> list[str]:
