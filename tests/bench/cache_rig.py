@@ -108,12 +108,20 @@ class Rig:
         self._ports[lake] = port
 
     def cache(
-        self, name: str, *, tokens: bool = True, port: int = 0, volume: Path | None = None, **settings: Any
+        self,
+        name: str,
+        *,
+        tokens: bool = True,
+        port: int = 0,
+        volume: Path | None = None,
+        scheme: str = "https",
+        **settings: Any,
     ) -> Server:
         """A cache as the operator configures it where the VO's object says that of it (`spec.cache`); without tokens:
-        the same, but that it asks nobody for one. port: a free one unless given; volume: of one that has ended."""
+        the same, but that it asks nobody for one. port: a free one unless given; volume: of one that has ended; scheme:
+        of its origins."""
         port, here = port or free_port(), _folder(self.folder / name)
-        wanted, configuration = self._wanted(settings), _folder(here / "config")
+        wanted, configuration = self._wanted(settings, scheme), _folder(here / "config")
         for file, text in config.files(wanted, SITE).items():
             lines = [line for line in text.splitlines() if tokens or not line.startswith(_PLAIN_LINES)]
             _owned(configuration / file, "\n".join([*lines, ""]).replace("xrd.port 1094", f"xrd.port {port}"), 0o644)
@@ -133,10 +141,10 @@ class Rig:
         file = self.folder / name / "config" / places.KEEPING
         _owned(file.with_suffix(".new"), keeping.render(self._wanted(settings)), 0o644).replace(file)
 
-    def _wanted(self, settings: Mapping[str, Any]) -> VirtualOrganization:
+    def _wanted(self, settings: Mapping[str, Any], scheme: str = "https") -> VirtualOrganization:
         common = {"audience": self.audience, "scopes": ["storage.read:/"]}
         lakes = [
-            {"prefix": f"/{one}", "origin": f"https://localhost:{at}", **common} for one, at in self._ports.items()
+            {"prefix": f"/{one}", "origin": f"{scheme}://localhost:{at}", **common} for one, at in self._ports.items()
         ]
         return VirtualOrganization.parse(vo(VO, self.issuer, lakes=lakes, cache={"size": SIZE, **settings}))
 
