@@ -15,7 +15,7 @@ import pytest
 from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from tests.cluster import doors, forge, lakes, refusals
-from tests.cluster.kills import Containers, ready
+from tests.cluster.kills import Containers, life, ready
 from tests.cluster.reading import Answer, Attempt, attempt
 from tests.cluster.under_fault import Fault, killed, outage, unread
 
@@ -46,26 +46,20 @@ def several(stage: Stage, count: int) -> None:
     stage.cluster.wait_for(f"{count} caches", there, 240)
 
 
-def first(stage: Stage) -> tuple[str, int]:
-    """Which pod the first cache is, and how often it began."""
-    pod = stage.cluster.get("pod", REPLICAS[0], "-n", "facility")
-    return pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
-
-
 @pytest.fixture(scope="module")
 def replicas(stage: Stage, outcome: Outcome) -> Iterator[None]:
     """Two caches of cms, which have found each other; afterwards there is one again. The first goes on when the second
     comes."""
-    alone = first(stage)
+    alone = life(stage, "facility", REPLICAS[0])
     several(stage, 2)
-    assert first(stage) == alone
+    assert life(stage, "facility", REPLICAS[0]) == alone
     for one in REPLICAS:
         logs = ("logs", "-n", "facility", one, "-c", "xcache", "--tail=-1")
         stage.cluster.wait_for(f"{one} knows the other", lambda logs=logs: _meet(stage.cluster.do(*logs)), 60)
     yield
-    two = first(stage)
+    two = life(stage, "facility", REPLICAS[0])
     several(stage, 1)
-    assert first(stage) == two
+    assert life(stage, "facility", REPLICAS[0]) == two
     volumes = ("persistentvolumeclaims", "-n", "facility", "-l", "app.kubernetes.io/component=xcache")
 
     def gone() -> bool:

@@ -43,6 +43,12 @@ def starts(stage: Stage, namespace: str, component: str) -> dict[str, int]:
     }
 
 
+def life(stage: Stage, namespace: str, pod: str) -> tuple[str, int]:
+    """Which one a pod of that name is, and how often its containers were started again: the same while it goes on."""
+    found = stage.cluster.get("pod", pod, "-n", namespace)
+    return found["metadata"]["uid"], sum(one["restartCount"] for one in found["status"]["containerStatuses"])
+
+
 def started_again(stage: Stage, namespace: str, component: str, before: dict[str, int]) -> bool:
     """Whether all those pods' containers were started again since then, and are ready."""
     now = starts(stage, namespace, component)

@@ -11,6 +11,7 @@ from facility.dev.demo import world
 from facility.dev.demo.mainjob import Outcome, Stage
 from facility.xcache import places
 from tests.cluster import forge, lakes
+from tests.cluster.kills import life
 from tests.cluster.lakes_of_escape import ARRIVED, ESCAPE, give, part, usual
 from tests.cluster.reading import Answer, Attempt, attempt
 from tests.cluster.through_caches import PODS, record
@@ -24,6 +25,7 @@ SECONDS = 25
 LET_GO = 45
 #: an audience that caches of the VO take once a lake has it, and that the demo's origin never takes
 ELSEWHERE = "https://elsewhere.demo.svc:1094"
+CACHE = "xcache-escape-0"
 QUOTA = {"path": "/escape/open", "size": "1Gi"}
 
 
@@ -141,22 +143,16 @@ def one_lake(stage: Stage, outcome: Outcome) -> Iterator[None]:
         yield
 
 
-def cache(stage: Stage) -> tuple[str, int]:
-    """Which pod the VO's cache is, and how often it began."""
-    pod = stage.cluster.get("pod", "xcache-escape-0", "-n", "facility")
-    return pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"])
-
-
 def told(stage: Stage) -> list[str]:
     """What the cache is to keep, as its pod has it."""
     command = ["cat", f"{places.CONFIG}/{places.KEEPING}"]
-    return stage.cluster.execute("facility", "xcache-escape-0", "xcache", command).splitlines()
+    return stage.cluster.execute("facility", CACHE, "xcache", command).splitlines()
 
 
 def test_lakes_come_and_go_under_readers_of_others_and_no_reader_lends_their_token(
     stage: Stage, one_lake: None
 ) -> None:
-    before, kept, cold = cache(stage), "/escape/open/kept", "/escape/embargoed/cold"
+    before, kept, cold = life(stage, "facility", CACHE), "/escape/open/kept", "/escape/embargoed/cold"
     lakes.put(stage, kept, 1_000_000)
     lakes.put(stage, cold, 2_000_000)
 
@@ -172,4 +168,4 @@ def test_lakes_come_and_go_under_readers_of_others_and_no_reader_lends_their_tok
     give(stage, part("open", world.ORIGIN), part("embargoed", world.ROOT_ORIGIN, ELSEWHERE))
     stage.cluster.wait_for("a lake there", lambda: read_here(cold, 2_000_000, ELSEWHERE), ARRIVED)
     assert told(stage) == ["prefetch as-read", "unused 30", "quota /escape/open/ 1073741824"]
-    assert cache(stage) == before
+    assert life(stage, "facility", CACHE) == before
